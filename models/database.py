@@ -1,0 +1,114 @@
+"""The database: one engine, short reading transactions and one way to write.
+
+SQLite is opened in WAL mode and each writing transaction begins with ``BEGIN IMMEDIATE``: plain SQLAlchemy begins only at the
+first write, so two tasks that read and then write lose updates without an error.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+BUSY_MILLISECONDS = 15_000
+"""How long a writer waits for another process's write on SQLite."""
+
+
+class DatabaseUrlError(ValueError):
+    """The address of the database cannot be used; the message says what to write instead."""
+
+
+def database_url(text: str) -> URL:
+    """Returns the address with the driver that the service uses: ``sqlite:///file`` and ``postgresql://…`` are enough.
+
+    Raises:
+        DatabaseUrlError: if it is no address, or one of another kind of database.
+    """
+    try:
+        url = make_url(text)
+        driver = DRIVERS[url.get_backend_name()]
+    except (ArgumentError, KeyError) as error:
+        raise DatabaseUrlError(
+            "CAM_DATABASE_URL must be like sqlite:///data/cam.sqlite3 or postgresql://user@host/name."
+        ) from error
+    if driver == DRIVERS["sqlite"] and url.database in {None, "", ":memory:"}:
+        raise DatabaseUrlError("CAM_DATABASE_URL must name a file: sqlite:///data/cam.sqlite3.")
+    return url.set(drivername=driver)
+
+
+class Database:
+    """An engine with its two doors: ``read`` and ``write``."""
+
+    def __init__(self, url: str | URL, *, durable: bool = True, pool_size: int = 5) -> None:
+        """Opens nothing yet.
+
+        Args:
+            url: the address, with or without a driver.
+            durable: False lets SQLite skip the flush to disk at commit (tests).
+            pool_size: connections kept open.
+        """
+        self.url = database_url(url) if isinstance(url, str) else url
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._writer = asyncio.Lock() if self.is_sqlite else None
+        self.engine = self._sqlite_engine(durable, pool_size) if self.is_sqlite else self._postgresql_engine(pool_size)
+
+    def _sqlite_engine(self, durable: bool, pool_size: int) -> AsyncEngine:  # noqa: FBT001 private
+        file = Path(self.url.database or "")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=0)
+
+        def set_pragmas(connection: DBAPIConnection, _record: Any) -> None:
+            connection.isolation_level = None
+            cursor = connection.cursor()
+            for pragma in (
+                f"busy_timeout={BUSY_MILLISECONDS}",
+                "journal_mode=WAL",
+                f"synchronous={'FULL' if durable else 'OFF'}",
+                "foreign_keys=ON",
+                "temp_store=MEMORY",
+                "cache_size=-65536",
+            ):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+        def begin(connection: Connection) -> None:
+            writing = connection.get_execution_options().get("writing", False)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+        event.listen(engine.sync_engine, "connect", set_pragmas)
+        event.listen(engine.sync_engine, "begin", begin)
+        return engine
+
+    def _postgresql_engine(self, pool_size: int) -> AsyncEngine:
+        return create_async_engine(self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Yields a connection for a few reading statements, all of one moment on SQLite."""
+        async with self.engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """Yields the session of one transaction; it commits at the end and rolls back on any exception.
+
+        Nothing else in the service commits. One writer at a time on SQLite: waiting here is fair, SQLite's own waiting is not.
+        """
+        async with self._writer or nullcontext(), self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection = await connection.execution_options(writing=True)  # noqa: PLW2901 the same connection
+            async with connection.begin(), AsyncSession(bind=connection, expire_on_commit=False) as session:
+                yield session
+                await session.flush()
+
+    async def dispose(self) -> None:
+        """Closes every connection."""
+        await self.engine.dispose()

@@ -1,0 +1,38 @@
+"""The few statements that SQLite and PostgreSQL write differently."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Delete, Insert, Select, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:
+    """Returns an INSERT that passes over rows whose unique key is there already."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(target).on_conflict_do_nothing()
+    return sqlite.insert(target).on_conflict_do_nothing()
+
+
+async def create_temporary(connection: AsyncConnection, *tables: Table) -> None:
+    """Makes the temporary tables empty and ready for this transaction; they are gone, or emptied again, after it."""
+    for table in tables:
+        await connection.run_sync(table.create, checkfirst=True)
+        if connection.dialect.name == "sqlite":
+            await connection.execute(Delete(table))
+
+
+async def lock_rows(connection: AsyncConnection, rows: Select[Any]) -> None:
+    """Locks the rows that the statement selects, in its order, until the transaction ends.
+
+    SQLite has one writer at a time, so there is nothing to lock.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.execute(rows.with_for_update(key_share=True))
+
+
+async def insert_many(connection: AsyncConnection, target: Table | Insert, rows: Sequence[dict[str, Any]]) -> None:
+    """Inserts the rows, if there are any."""
+    if rows:
+        await connection.execute(Insert(target) if isinstance(target, Table) else target, rows)

@@ -1,0 +1,98 @@
+"""One user's access in one account."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from models.table import BigKey, one_of, reference, table
+
+
+class AccessType(StrEnum):
+    """What a grant makes of a person in an account; without a grant it is NONE (F19)."""
+
+    SUPER_ADMIN = "SUPER_ADMIN"
+    PARTNER_ADMIN = "PARTNER_ADMIN"
+    STANDARD = "STANDARD"
+    NONE = "NONE"
+
+
+class Seat(StrEnum):
+    """The seat a grant takes; PARTNER is free and for eligible people only (F12)."""
+
+    PARTNER = "PARTNER"
+    CORE = "CORE"
+    SALES = "SALES"
+    SERVICE = "SERVICE"
+    VIEW_ONLY = "VIEW_ONLY"
+
+
+class GrantStatus(StrEnum):
+    """(none) → ACTIVE ⇄ DEACTIVATED → REMOVED; a later grant for the same person and client is a new one."""
+
+    ACTIVE = "ACTIVE"
+    DEACTIVATED = "DEACTIVATED"
+    REMOVED = "REMOVED"
+
+
+_OWN_PEOPLE = text("client_id IS NULL AND ended = 0")
+_SUPER_ADMIN = text("access_type = 'SUPER_ADMIN' AND status = 'ACTIVE'")
+_PARTNER_ADMIN = text("access_type = 'PARTNER_ADMIN' AND status = 'ACTIVE'")
+
+
+class Grant(SQLModel, table=True):
+    """Access on behalf of a partner, or, without partner, client and member, as one of the account's own people.
+
+    The key is made by the service: ``operation.id * 2**24 + position`` of the outcome that created the grant, so that a bulk
+    write needs no round trip to learn its keys (see ``models.operation.cell_key``).
+    """
+
+    __tablename__ = "grant"
+    __table_args__ = (
+        # `ended` is 0 while a grant lives and its own key once it is REMOVED: one plain unique key, on every database,
+        # says that a person has at most one living grant in a client, and serves the page of a client's people.
+        UniqueConstraint("client_id", "member_id", "ended"),
+        Index("ix_grant_member", "member_id", "client_id", "ended"),
+        Index(
+            "uq_grant_own_people",
+            "account_id",
+            "user_id",
+            unique=True,
+            sqlite_where=_OWN_PEOPLE,
+            postgresql_where=_OWN_PEOPLE,
+        ),
+        Index("ix_grant_super_admin", "account_id", sqlite_where=_SUPER_ADMIN, postgresql_where=_SUPER_ADMIN),
+        Index("ix_grant_partner_admin", "client_id", sqlite_where=_PARTNER_ADMIN, postgresql_where=_PARTNER_ADMIN),
+        Index("ix_grant_set_version_id", "set_version_id"),
+        one_of("status", GrantStatus),
+        one_of("seat", Seat),
+        CheckConstraint("access_type IN ('SUPER_ADMIN', 'PARTNER_ADMIN', 'STANDARD')", name="access_type"),
+        CheckConstraint("access_type <> 'PARTNER_ADMIN' OR seat = 'PARTNER'", name="partner_seat"),
+        CheckConstraint("(status = 'REMOVED') = (ended = id)", name="ended"),
+        CheckConstraint(
+            "(partner_id IS NULL) = (client_id IS NULL) AND (partner_id IS NULL) = (member_id IS NULL)",
+            name="on_behalf",
+        ),
+    )
+
+    id: int = Field(primary_key=True, sa_type=BigKey, sa_column_kwargs={"autoincrement": False})
+    partner_id: int | None = reference("partner.id", nullable=True)
+    client_id: int | None = reference("client.id", nullable=True)
+    member_id: int | None = reference("member.id", nullable=True)
+    account_id: int = reference("account.id")
+    user_id: int = reference("user.id")
+    status: GrantStatus = Field(sa_type=String)
+    ended: int = Field(default=0, sa_type=BigKey)
+    access_type: AccessType = Field(sa_type=String)
+    seat: Seat = Field(sa_type=String)
+    state_id: int = reference("permission_state.id")
+    set_version_id: int | None = reference("permission_set_version.id", nullable=True)
+    customised: bool = False
+    expires_at: datetime | None = None
+    version: int = 1
+    granted_by_id: int | None = reference("user.id", nullable=True)
+    since: datetime
+
+
+grants = table(Grant)

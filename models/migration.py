@@ -1,0 +1,107 @@
+"""Bringing a database to the version of the tables that this service knows."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from models.database import Database
+from models.metadata import metadata
+
+
+class MigrationError(RuntimeError):
+    """The database cannot be used as it is; the message is one line that says why and what to do."""
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """Returns Alembic's configuration for our steps, on the given connection."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def head() -> str:
+    """Returns the newest version of the tables that this service knows."""
+    return str(ScriptDirectory.from_config(alembic_config()).get_current_head())
+
+
+def _explain(database: Database, error: Exception) -> MigrationError:
+    """Returns the one line that a person needs to act on what the database said."""
+    said = str(getattr(error, "orig", error)).strip().splitlines()[0].lower()
+    where = database.url.database if database.is_sqlite else database.url.render_as_string(hide_password=True)
+    reasons = {
+        "file is not a database": f"{where} is not an SQLite database. Name another file in CAM_DATABASE_URL.",
+        "readonly": f"{where} is read-only for this user. Make the file and its folder writable.",
+        "unable to open": f"{where} cannot be opened. Check that the folder exists and may be written.",
+        "is locked": f"{where} is locked by another process. Stop it, or wait until it has finished, and try again.",
+        "disk is full": f"No space is left for {where}.",
+        "malformed": f"{where} is damaged. Restore it from a backup.",
+    }
+    for sign, message in reasons.items():
+        if sign in said:
+            return MigrationError(message)
+    return MigrationError(f"The database {where} cannot be used: {said}")
+
+
+async def _run(database: Database, step: Callable[[Connection], None]) -> None:
+    try:
+        async with database.write() as session:
+            await (await session.connection()).run_sync(step)
+    except CommandError as error:
+        if "Can't locate revision" in str(error):
+            raise MigrationError(
+                "The database was written by a newer version of this service. Start that version, or restore a backup."
+            ) from error
+        raise
+    except (OperationalError, DatabaseError) as error:
+        raise _explain(database, error) from error
+
+
+async def upgrade(database: Database, revision: str = "head") -> None:
+    """Moves the tables up to a version, all steps in one transaction.
+
+    Raises:
+        MigrationError: if the database cannot be opened, is locked, is not a database or comes from a newer version.
+    """
+    await _run(database, lambda connection: command.upgrade(alembic_config(connection), revision))
+
+
+async def downgrade(database: Database, revision: str) -> None:
+    """Moves the tables down to a version.
+
+    Raises:
+        MigrationError: as ``upgrade``.
+    """
+    await _run(database, lambda connection: command.downgrade(alembic_config(connection), revision))
+
+
+async def current(database: Database) -> str | None:
+    """Returns the version of the tables in the database; None for an empty one.
+
+    Raises:
+        MigrationError: if the database cannot be read.
+    """
+    try:
+        async with database.read() as connection:
+            return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+    except (OperationalError, DatabaseError) as error:
+        raise _explain(database, error) from error
+
+
+async def differences(database: Database) -> list[object]:
+    """Returns what differs between the tables in the database and those in the code: nothing, when migrations are fresh."""
+    async with database.read() as connection:
+        return list(
+            await connection.run_sync(
+                lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), metadata)
+            )
+        )

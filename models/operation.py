@@ -1,0 +1,123 @@
+"""One request that touches many grants, and what was decided for each kind of situation in it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Index, String, Text
+from sqlmodel import Field, SQLModel
+
+from models.grant import AccessType, Seat
+from models.table import now, one_of, primary_key, reference, table
+
+CELLS = 2**24
+"""The most cells that one operation can have."""
+
+
+class OperationKind(StrEnum):
+    """The verbs of the write pipeline."""
+
+    GRANT = "GRANT"
+    CHANGE = "CHANGE"
+    DEACTIVATE = "DEACTIVATE"
+    REACTIVATE = "REACTIVATE"
+    REMOVE = "REMOVE"
+    MIGRATE = "MIGRATE"
+    ASSIGN_TEAMS = "ASSIGN_TEAMS"
+    REAPPLY = "REAPPLY"
+    UNDO = "UNDO"
+    EXPIRE = "EXPIRE"
+
+
+class OperationState(StrEnum):
+    """How far an operation is."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+
+
+class OutcomeStatus(StrEnum):
+    """What became of one cell."""
+
+    PENDING = "PENDING"
+    APPLIED = "APPLIED"
+    NOOP = "NOOP"
+    REJECTED = "REJECTED"
+    FAILED = "FAILED"
+
+
+class RuleMode(StrEnum):
+    """CLAMP applies the bounded rule; STRICT rejects what it would withhold or retain (spec 2.2)."""
+
+    CLAMP = "CLAMP"
+    STRICT = "STRICT"
+
+
+class Operation(SQLModel, table=True):
+    """A bulk write with its counts (P01); ``request`` is what was asked for, as JSON, so that it can be read and retried."""
+
+    __tablename__ = "operation"
+    __table_args__ = (
+        one_of("kind", OperationKind),
+        one_of("state", OperationState),
+        one_of("mode", RuleMode),
+        Index("ix_operation_partner_id", "partner_id", "id"),
+    )
+
+    id: int | None = primary_key()
+    partner_id: int | None = reference("partner.id", nullable=True)
+    kind: OperationKind = Field(sa_type=String)
+    state: OperationState = Field(sa_type=String)
+    mode: RuleMode = Field(default=RuleMode.CLAMP, sa_type=String)
+    atomic: bool = False
+    requested_by_id: int | None = reference("user.id", nullable=True)
+    """The person who asked; none for the service itself."""
+    reason: str | None = Field(default=None, sa_type=Text)
+    request: str = Field(default="{}", sa_type=Text)
+    created_at: datetime = Field(default_factory=now)
+    finished_at: datetime | None = None
+    total: int = 0
+    applied: int = 0
+    noop: int = 0
+    rejected: int = 0
+    failed: int = 0
+
+
+class Decision(SQLModel, table=True):
+    """What the rule said for one situation of one operation; many outcomes share a decision.
+
+    ``granted``, ``revoked``, ``withheld`` and ``retained`` follow from the four states (spec 2.2), so they are not stored.
+    """
+
+    __tablename__ = "decision"
+    __table_args__ = (one_of("status", OutcomeStatus),)
+
+    operation_id: int = reference("operation.id", primary_key=True)
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    status: OutcomeStatus = Field(sa_type=String)
+    code: str | None = None
+    before_state_id: int | None = reference("permission_state.id", nullable=True)
+    after_state_id: int | None = reference("permission_state.id", nullable=True)
+    requested_state_id: int | None = reference("permission_state.id", nullable=True)
+    authority_state_id: int | None = reference("permission_state.id", nullable=True)
+    dropped_state_id: int | None = reference("permission_state.id", nullable=True)
+    """What a copied grant had and this client cannot have (E27)."""
+    access_type: AccessType | None = Field(default=None, sa_type=String)
+    seat: Seat | None = Field(default=None, sa_type=String)
+    set_version_id: int | None = reference("permission_set_version.id", nullable=True)
+    customised: bool = False
+
+
+operations = table(Operation)
+decisions = table(Decision)
+
+
+def cell_key(operation_id: int, position: int) -> int:
+    """Returns the key of the grant or timeline entry that cell ``position`` of an operation writes.
+
+    Made by the service, so that grants, outcomes and timeline entries are written set-based with no round trip for keys;
+    keys of one operation lie together and those of later operations are higher.
+    """
+    return operation_id * CELLS + position

@@ -1,0 +1,1 @@
+"""What callers see: the GraphQL types, inputs, payloads and errors."""

@@ -1,0 +1,1 @@
+"""The tests, in rooms named otherwise than the packages."""

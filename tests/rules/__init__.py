@@ -1,0 +1,1 @@
+"""The permission rule: worked cases, properties, exhaustive proofs."""

@@ -1,0 +1,1 @@
+"""The transport, tested with a toy schema: nothing here needs a table."""

@@ -1,0 +1,1 @@
+"""The process: settings, transport, sign-in, limits, command line and pages."""

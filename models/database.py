@@ -6,7 +6,7 @@ first write, so two tasks that read and then write lose updates without an error
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
@@ -62,7 +62,8 @@ class Database:
 
     def _sqlite_engine(self, durable: bool, pool_size: int) -> AsyncEngine:  # noqa: FBT001 private
         file = Path(self.url.database or "")
-        file.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # opening the file says it better
+            file.parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=0)
 
         def set_pragmas(connection: DBAPIConnection, _record: Any) -> None:
@@ -100,15 +101,35 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncSession]:
         """Yields the session of one transaction; it commits at the end and rolls back on any exception.
 
-        Nothing else in the service commits. One writer at a time on SQLite: waiting here is fair, SQLite's own waiting is not.
+        Nothing else in the service commits.
         """
+        async with self._transaction() as transaction, _session(transaction) as session:
+            yield session
+
+    @asynccontextmanager
+    async def rehearse(self) -> AsyncIterator[AsyncSession]:
+        """Yields the session of a transaction that is undone at the end, whatever was written in it (P02)."""
+        async with self._transaction() as transaction:
+            async with _session(transaction) as session:
+                yield session
+            await transaction.rollback()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncTransaction]:
+        """Yields a writing transaction. One writer at a time on SQLite: waiting here is fair, SQLite's own waiting is not."""
         async with self._writer or nullcontext(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection = await connection.execution_options(writing=True)  # noqa: PLW2901 the same connection
-            async with connection.begin(), AsyncSession(bind=connection, expire_on_commit=False) as session:
-                yield session
-                await session.flush()
+            async with connection.begin() as transaction:
+                yield transaction
 
     async def dispose(self) -> None:
         """Closes every connection."""
         await self.engine.dispose()
+
+
+@asynccontextmanager
+async def _session(transaction: AsyncTransaction) -> AsyncIterator[AsyncSession]:
+    async with AsyncSession(bind=transaction.connection, expire_on_commit=False) as session:
+        yield session
+        await session.flush()

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Delete, Insert, Select, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.schema import CreateTable
 
 
 def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:
@@ -16,9 +17,9 @@ def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:
 
 
 async def create_temporary(connection: AsyncConnection, *tables: Table) -> None:
-    """Makes the temporary tables empty and ready for this transaction; they are gone, or emptied again, after it."""
+    """Makes the temporary tables, empty: PostgreSQL drops them with the transaction, SQLite keeps them for the connection."""
     for table in tables:
-        await connection.run_sync(table.create, checkfirst=True)
+        await connection.execute(CreateTable(table, if_not_exists=True))
         if connection.dialect.name == "sqlite":
             await connection.execute(Delete(table))
 

@@ -1,5 +1,6 @@
 """Bringing a database to the version of the tables that this service knows."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from models.database import Database
@@ -52,6 +53,13 @@ def _explain(database: Database, error: Exception) -> MigrationError:
     return MigrationError(f"The database {where} cannot be used: {said}")
 
 
+async def _explained(database: Database, error: Exception) -> MigrationError:
+    if database.is_sqlite:
+        # The driver's thread answers once more after a failed opening; to a loop closed by then it would print a traceback.
+        await asyncio.sleep(0.05)
+    return _explain(database, error)
+
+
 async def _run(database: Database, step: Callable[[Connection], None]) -> None:
     try:
         async with database.write() as session:
@@ -63,16 +71,22 @@ async def _run(database: Database, step: Callable[[Connection], None]) -> None:
             ) from error
         raise
     except (OperationalError, DatabaseError) as error:
-        raise _explain(database, error) from error
+        raise await _explained(database, error) from error
 
 
 async def upgrade(database: Database, revision: str = "head") -> None:
     """Moves the tables up to a version, all steps in one transaction.
 
     Raises:
-        MigrationError: if the database cannot be opened, is locked, is not a database or comes from a newer version.
+        MigrationError: if the database cannot be opened, is locked or read-only, is not a database or comes from a newer
+            version.
     """
-    await _run(database, lambda connection: command.upgrade(alembic_config(connection), revision))
+
+    def move(connection: Connection) -> None:
+        command.upgrade(alembic_config(connection), revision)
+        _write_nothing(connection)
+
+    await _run(database, move)
 
 
 async def downgrade(database: Database, revision: str) -> None:
@@ -82,6 +96,20 @@ async def downgrade(database: Database, revision: str) -> None:
         MigrationError: as ``upgrade``.
     """
     await _run(database, lambda connection: command.downgrade(alembic_config(connection), revision))
+
+
+async def check_writable(database: Database) -> None:
+    """Finds out before the first request whether the migrated database can be written.
+
+    Raises:
+        MigrationError: as ``upgrade``.
+    """
+    await _run(database, _write_nothing)
+
+
+def _write_nothing(connection: Connection) -> None:
+    # On a read-only file SQLite begins even a writing transaction without a word; only a write tells.
+    connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
 
 
 async def current(database: Database) -> str | None:
@@ -94,7 +122,7 @@ async def current(database: Database) -> str | None:
         async with database.read() as connection:
             return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
     except (OperationalError, DatabaseError) as error:
-        raise _explain(database, error) from error
+        raise await _explained(database, error) from error
 
 
 async def differences(database: Database) -> list[object]:

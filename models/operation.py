@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import Index, String, Text
 from sqlmodel import Field, SQLModel
 
-from models.grant import AccessType, Seat
+from models.grant import AccessType, GrantStatus, Seat
 from models.table import now, one_of, primary_key, reference, table
 
 CELLS = 2**24
@@ -98,13 +98,16 @@ class Decision(SQLModel, table=True):
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     status: OutcomeStatus = Field(sa_type=String)
     code: str | None = None
-    before_state_id: int | None = reference("permission_state.id", nullable=True)
-    after_state_id: int | None = reference("permission_state.id", nullable=True)
     requested_state_id: int | None = reference("permission_state.id", nullable=True)
     authority_state_id: int | None = reference("permission_state.id", nullable=True)
     dropped_state_id: int | None = reference("permission_state.id", nullable=True)
     """What a copied grant had and this client cannot have (E27)."""
-    access_type: AccessType | None = Field(default=None, sa_type=String)
+    before_status: GrantStatus | None = Field(default=None, sa_type=String)
+    before_access_type: AccessType | None = Field(default=None, sa_type=String)
+    before_state_id: int | None = reference("permission_state.id", nullable=True)
+    after_status: GrantStatus | None = Field(default=None, sa_type=String)
+    after_access_type: AccessType | None = Field(default=None, sa_type=String)
+    after_state_id: int | None = reference("permission_state.id", nullable=True)
     seat: Seat | None = Field(default=None, sa_type=String)
     set_version_id: int | None = reference("permission_set_version.id", nullable=True)
     customised: bool = False

@@ -30,8 +30,13 @@ class Amount(TypeDecorator[Decimal]):
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:  # noqa: ARG002 SQLAlchemy's signature
-        """Returns the amount as the stored integer."""
-        return None if value is None else int(value.scaleb(4))
+        """Returns the amount as the stored integer; what is finer than a ten-thousandth is refused, not cut off."""
+        if value is None:
+            return None
+        stored = value.scaleb(4)
+        if stored != stored.to_integral_value():
+            raise ValueError(f"{value} is finer than a ten-thousandth.")
+        return int(stored)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 SQLAlchemy's signature
         """Returns the stored integer as the amount."""

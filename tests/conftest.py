@@ -1,0 +1,154 @@
+"""What every test can ask for: a database of each kind, builders for rows, a recorder of statements."""
+
+import os
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck
+from sqlalchemy.engine import URL
+
+from models import migration
+from models.database import Database
+from resolvers.interning import publish_catalogue
+from tests import postgresql
+from tests.factory import Factory
+from tests.pristine import Pristine
+from tests.statement_recorder import StatementRecorder
+
+DATABASES = ("sqlite", "postgresql")
+
+# A machine that is busy with other things must not fail a test.
+hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.load_profile("unhurried")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="thousands of examples where the quick run has hundreds")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if os.environ.get("CI", "").lower() in {"1", "true"} and not postgresql.available():
+        pytest.exit(postgresql.HOW_TO_GET_IT, returncode=3)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--thorough"):
+        skip = pytest.mark.skip(reason="thousands of examples: run with --thorough")
+        for item in items:
+            if item.get_closest_marker("thorough"):
+                item.add_marker(skip)
+    if not postgresql.available():
+        out = [item for item in items if _needs_postgresql(item)]
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+
+
+def _needs_postgresql(item: pytest.Item) -> bool:
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    return "postgresql" in (parameters.get("database_url"), parameters.get("empty_database_url"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not postgresql.available():
+        terminalreporter.write_line(postgresql.HOW_TO_GET_IT, red=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def thorough(request: pytest.FixtureRequest) -> bool:
+    """Whether thousands of examples are wanted."""
+    return bool(request.config.getoption("--thorough"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[URL]:
+    """One server for this worker, started when the first test needs it."""
+    if not postgresql.available():
+        pytest.skip(postgresql.HOW_TO_GET_IT)
+    with postgresql.server() as url:
+        yield url
+
+
+async def _prepare(url: str | URL) -> None:
+    database = Database(url, durable=False)
+    try:
+        await migration.upgrade(database)
+        async with database.write() as session:
+            await publish_catalogue(await session.connection())
+    finally:
+        await database.dispose()
+
+
+@pytest.fixture(scope="session")
+async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file; a test's database is a copy of it."""
+    file = tmp_path_factory.mktemp("template") / "template.sqlite3"
+    await _prepare(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+async def postgresql_pristine(postgresql_server: URL) -> AsyncIterator[Pristine]:
+    """A migrated database; each test that asks for it finds it as if new."""
+    name = f"cam_test_{uuid.uuid4().hex}"
+    postgresql.administer(postgresql_server, f"CREATE DATABASE {name}")
+    url = postgresql_server.set(database=name)
+    await _prepare(url)
+    yield Pristine(url)
+    postgresql.administer(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a migrated database with the built-in permission sets and nothing else, once of each kind."""
+    if request.param == "sqlite":
+        file = tmp_path / "cam.sqlite3"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), file)
+        return f"sqlite:///{file}"
+    pristine: Pristine = request.getfixturevalue("postgresql_pristine")
+    pristine.restore()
+    return pristine.url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A migrated database with the built-in permission sets and nothing else, once of each kind."""
+    database = Database(database_url, durable=False)
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture(params=DATABASES)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database without any table, once of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+        return
+    server: URL = request.getfixturevalue("postgresql_server")
+    name = f"cam_test_{uuid.uuid4().hex}"
+    postgresql.administer(server, f"CREATE DATABASE {name}")
+    yield server.set(database=name).render_as_string(hide_password=False)
+    postgresql.administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def empty_database(empty_database_url: str) -> AsyncIterator[Database]:
+    """A database without any table, once of each kind."""
+    database = Database(empty_database_url, durable=False)
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+def recorder(database: Database) -> StatementRecorder:
+    """Records the statements sent to ``database``."""
+    return StatementRecorder(database)
+
+
+@pytest.fixture
+def factory(database: Database) -> Factory:
+    """Builds rows in ``database``."""
+    return Factory(database)

@@ -1,0 +1,293 @@
+"""Each constraint says one of the rules: the wrong row is refused by SQLite and by PostgreSQL, the right one beside it is not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import CheckConstraint, String, Table, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from models.account import accounts
+from models.api_token import api_tokens
+from models.client import clients
+from models.database import Database
+from models.grant import AccessType, GrantStatus, Seat, grants
+from models.idempotency_key import idempotency_keys
+from models.member import members
+from models.metadata import TABLES
+from models.operation import cell_key, operations
+from models.partner import PartnerProgram, partners
+from models.permission_set import permission_sets
+from models.permission_state import permission_states
+from models.team import grant_teams
+from models.user import users
+from tests.factory import MOMENT, ClientRow, Factory, GrantRow, MemberRow, PartnerRow
+
+LARGEST = 2**63 - 1
+UNIQUE = r"(?i)unique"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    partner: PartnerRow
+    client: ClientRow
+    member: MemberRow
+    grant: GrantRow
+
+
+@pytest.fixture
+async def world(factory: Factory) -> World:
+    partner = await factory.partner()
+    client = await factory.client(partner)
+    member = await factory.member(partner)
+    return World(partner, client, member, await factory.grant(client, member, teams=[await factory.team(client)]))
+
+
+async def _refused(database: Database, statement: Any) -> str:
+    """Returns what the database said; the statement's transaction is gone."""
+    with pytest.raises(IntegrityError) as error:
+        async with database.write() as session:
+            await (await session.connection()).execute(statement)
+    return str(error.value.orig).lower()
+
+
+async def _accepted(database: Database, statement: Any) -> None:
+    async with database.write() as session:
+        await (await session.connection()).execute(statement)
+
+
+async def _row(database: Database, table: Table, **changed: Any) -> dict[str, Any]:
+    """Returns the first row of a table as the values of another: without its automatic key, with changes."""
+    async with database.read() as connection:
+        row = (await connection.execute(select(table))).mappings().first()
+    assert row is not None
+    automatic = [column.name for column in table.primary_key if column.name == "id" and column.autoincrement == "auto"]
+    return {key: value for key, value in row.items() if key not in automatic} | changed
+
+
+async def test_a_word_outside_an_enumeration_is_refused(database: Database, world: World, factory: Factory) -> None:
+    await factory.permission_set(world.partner, {"contacts.view": "ALL"})
+    tried = 0
+    for table in TABLES:
+        for check in table.constraints:
+            if not isinstance(check, CheckConstraint) or not isinstance(check.name, str):
+                continue
+            column = check.name.removeprefix(f"ck_{table.name}_")
+            if column in table.c and isinstance(table.c[column].type, String):
+                said = await _refused(database, update(table).values({column: "SOMETHING"}))
+                assert f"ck_{table.name}_" in said, check.name
+                tried += 1
+    assert tried >= 14
+
+
+async def test_a_reference_to_nothing_is_refused(database: Database, world: World, factory: Factory) -> None:
+    await factory.api_token(world.member)
+    await factory.permission_set(world.partner, {"contacts.view": "ALL"})
+    await factory.permission_set(await factory.account(), {"contacts.view": "ALL"})
+    key = {"user_id": world.member.user_id, "field": "grantAccess", "key": "a", "request_digest": "", "answer": ""}
+    await _accepted(database, insert(idempotency_keys).values(**key, created_at=MOMENT))
+    tried = 0
+    for table in TABLES:
+        for reference in table.foreign_keys:
+            column = reference.parent
+            rows = update(table)
+            if table is permission_sets:
+                rows = rows.where(column.is_not(None))
+            elif "id" in table.c:
+                rows = rows.where(table.c.id.in_(select(func.max(table.c.id))))
+            said = await _refused(database, rows.values({column: LARGEST}))
+            assert "foreign key" in said, f"{table.name}.{column.name}"
+            tried += 1
+    assert tried >= 45
+
+
+async def test_what_is_referred_to_cannot_be_deleted(database: Database, world: World) -> None:
+    for table in (partners, users, members, accounts, clients, permission_states, operations, grants):
+        assert "foreign key" in await _refused(database, table.delete()), table.name
+
+
+async def test_a_person_has_one_living_grant_in_a_client(database: Database, world: World, factory: Factory) -> None:
+    for status in (GrantStatus.ACTIVE, GrantStatus.DEACTIVATED):
+        twin = await _row(database, grants, id=cell_key(9, 9), status=status)
+        assert "unique" in await _refused(database, insert(grants).values(twin))
+
+
+async def test_after_a_removal_a_new_grant_may_live_however_often(world: World, factory: Factory) -> None:
+    grant = world.grant
+    for _ in range(3):
+        await factory.move(grant, GrantStatus.REMOVED)
+        grant = await factory.grant(world.client, world.member)
+    grant = await factory.move(grant, GrantStatus.DEACTIVATED)
+    await factory.move(grant, GrantStatus.ACTIVE)
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"), [(GrantStatus.REMOVED, 0), (GrantStatus.ACTIVE, "id"), (GrantStatus.REMOVED, 77)]
+)
+async def test_a_grant_has_ended_exactly_when_it_is_removed(
+    database: Database, world: World, status: GrantStatus, ended: int | str
+) -> None:
+    value = grants.c.id if ended == "id" else ended
+    assert "ck_grant_ended" in await _refused(database, update(grants).values(status=status, ended=value))
+
+
+@pytest.mark.parametrize("seat", [seat for seat in Seat if seat is not Seat.PARTNER])
+async def test_a_partner_admin_needs_the_partner_seat(database: Database, world: World, seat: Seat) -> None:
+    """F12: the PARTNER seat comes with the Partner Admin permission."""
+    wrong = {"access_type": AccessType.PARTNER_ADMIN, "seat": seat}
+    assert "ck_grant_partner_seat" in await _refused(database, update(grants).values(wrong))
+    await _accepted(database, update(grants).values(access_type=AccessType.STANDARD, seat=seat))
+
+
+async def test_no_grant_has_access_type_none(database: Database, world: World) -> None:
+    """F19: NONE is what somebody without a grant has."""
+    assert "ck_grant_access_type" in await _refused(database, update(grants).values(access_type=AccessType.NONE))
+
+
+@pytest.mark.parametrize("missing", [("partner_id",), ("client_id",), ("member_id",), ("partner_id", "client_id")])
+async def test_a_grant_is_on_behalf_of_a_partner_or_not_at_all(
+    database: Database, world: World, missing: tuple[str, ...]
+) -> None:
+    assert "ck_grant_on_behalf" in await _refused(database, update(grants).values(dict.fromkeys(missing)))
+
+
+async def test_one_of_the_accounts_own_people_has_one_living_grant(
+    database: Database, world: World, factory: Factory
+) -> None:
+    user = await factory.user()
+    first = await factory.own_person(world.client, user)
+    with pytest.raises(IntegrityError, match=UNIQUE):
+        await factory.own_person(world.client, user)
+    await factory.move(first, GrantStatus.REMOVED)
+    await factory.own_person(world.client, user)
+    await factory.own_person(await factory.account(), user)
+
+
+async def test_own_people_and_partner_people_are_separate_grants_of_one_user(world: World, factory: Factory) -> None:
+    partner = await factory.partner()
+    client = await factory.client(partner, account=world.client.account)
+    colleague = await factory.member(partner, user=world.member)
+    await factory.grant(client, colleague)
+    with pytest.raises(IntegrityError, match=UNIQUE):
+        await factory.grant(client, colleague)
+
+
+async def test_a_grant_has_one_primary_team_and_each_team_once(
+    database: Database, world: World, factory: Factory
+) -> None:
+    """F54: one primary, the others additional."""
+    second, third = await factory.team(world.client), await factory.team(world.client)
+    row: Mapping[str, Any] = {"grant_id": world.grant.id, "team_id": second.id}
+    assert "unique" in await _refused(database, insert(grant_teams).values(**row, is_primary=True))
+    await _accepted(database, insert(grant_teams).values(**row, is_primary=False))
+    assert "unique" in await _refused(database, insert(grant_teams).values(**row, is_primary=False))
+    await _accepted(database, insert(grant_teams).values({**row, "team_id": third.id, "is_primary": False}))
+
+
+@pytest.mark.parametrize("counter", ["active_people", "deactivated_people", "active_partner_admins"])
+async def test_a_counter_is_never_negative(database: Database, world: World, counter: str) -> None:
+    assert "ck_client_counters" in await _refused(database, update(clients).values({counter: -1}))
+
+
+async def test_an_address_is_one_user_whatever_its_case(factory: Factory) -> None:
+    await factory.user(email="Ana.Boß@Example.com")
+    with pytest.raises(IntegrityError, match=UNIQUE):
+        await factory.user(email="ana.boß@EXAMPLE.com")
+    await factory.user(email="ana.boss@example.com")
+
+
+async def test_a_user_is_a_member_of_a_partner_once_and_of_others_too(world: World, factory: Factory) -> None:
+    with pytest.raises(IntegrityError, match=UNIQUE):
+        await factory.member(world.partner, user=world.member)
+    await factory.member(await factory.partner(), user=world.member)
+
+
+async def test_an_account_is_a_client_of_a_partner_once_and_of_others_too(world: World, factory: Factory) -> None:
+    account = world.client.account
+    with pytest.raises(IntegrityError, match=UNIQUE):
+        await factory.client(world.partner, account=account)
+    await factory.client(await factory.partner(), account=account)
+
+
+@pytest.mark.parametrize("hub_id", [2**31, 2**53 + 1, LARGEST])
+async def test_hub_ids_have_64_bits(factory: Factory, database: Database, hub_id: int) -> None:
+    account = await factory.account(hub_id=hub_id)
+    await _accepted(
+        database,
+        insert(partners).values(hub_id=hub_id, name="A", program=PartnerProgram.PROVIDER, created_at=MOMENT),
+    )
+    async with database.read() as connection:
+        assert await connection.scalar(select(accounts.c.hub_id).where(accounts.c.id == account.id)) == hub_id
+        assert await connection.scalar(select(partners.c.id).where(partners.c.hub_id == hub_id))
+
+
+async def test_a_hub_id_is_one_account_and_one_partner(factory: Factory, database: Database) -> None:
+    await factory.account(hub_id=LARGEST)
+    with pytest.raises(IntegrityError, match=UNIQUE):
+        await factory.account(hub_id=LARGEST)
+    await factory.partner()
+    assert "unique" in await _refused(database, insert(partners).values(await _row(database, partners, name="Other")))
+
+
+async def test_keys_made_by_the_service_have_64_bits(database: Database, world: World) -> None:
+    key = cell_key(2**39 - 1, 2**24 - 1)
+    assert key == LARGEST
+    row = await _row(database, grants, id=key, status=GrantStatus.REMOVED, ended=key)
+    await _accepted(database, insert(grants).values(row))
+    async with database.read() as connection:
+        assert await connection.scalar(select(grants.c.ended).where(grants.c.id == key)) == key
+
+
+async def test_a_set_belongs_to_whom_its_origin_says(database: Database, world: World, factory: Factory) -> None:
+    """P12: built-in sets belong to nobody, the others to exactly one partner or one account."""
+    await factory.permission_set(world.partner, {"contacts.view": "ALL"})
+    row = {"name": "Other", "name_key": "other", "description": "", "version": 1}
+    wrong: list[dict[str, Any]] = [
+        {"origin": "BUILT_IN", "key": None},
+        {"origin": "BUILT_IN", "key": "x", "partner_id": world.partner.id},
+        {"origin": "PARTNER"},
+        {"origin": "PARTNER", "partner_id": world.partner.id, "account_id": world.client.account_id},
+        {"origin": "CLIENT"},
+        {"origin": "CLIENT", "partner_id": world.partner.id, "account_id": world.client.account_id},
+    ]
+    for owner in wrong:
+        assert "ck_permission_set_owner" in await _refused(database, insert(permission_sets).values(row | owner))
+
+
+async def test_two_living_sets_of_one_owner_differ_by_more_than_case(world: World, factory: Factory) -> None:
+    levels = {"contacts.view": "ALL"}
+    account = world.client.account
+    for owner in (world.partner, account):
+        await factory.permission_set(owner, levels, "Über alles", archived=True)
+        await factory.permission_set(owner, levels, "Über alles")
+        with pytest.raises(IntegrityError, match=UNIQUE):
+            await factory.permission_set(owner, levels, "UBER ALLES")
+    await factory.permission_set(await factory.partner(), levels, "Über alles")
+
+
+async def test_a_set_has_each_version_once(world: World, factory: Factory) -> None:
+    permission_set = await factory.permission_set(world.partner, {"contacts.view": "ALL"})
+    await factory.new_version(permission_set, {"contacts.view": "TEAM"})
+    with pytest.raises(IntegrityError, match=UNIQUE):
+        await factory.new_version(permission_set, {"contacts.view": "OWNED"})
+
+
+async def test_the_same_state_is_one_row(factory: Factory, database: Database) -> None:
+    first = await factory.state({"contacts.edit": "ALL"})
+    assert await factory.state({"contacts.edit": "ALL", "contacts.view": "ALL"}) == first
+    row = await _row(database, permission_states)
+    assert "unique" in await _refused(database, insert(permission_states).values(row))
+
+
+async def test_an_idempotency_key_is_one_callers_for_one_field(database: Database, world: World) -> None:
+    """R22."""
+    row = {"user_id": world.member.user_id, "field": "grantAccess", "key": "a", "request_digest": "x", "answer": ""}
+    await _accepted(database, insert(idempotency_keys).values(**row, created_at=MOMENT))
+    assert "unique" in await _refused(database, insert(idempotency_keys).values(**row, created_at=MOMENT))
+    await _accepted(database, insert(idempotency_keys).values({**row, "field": "changeAccess", "created_at": MOMENT}))
+
+
+async def test_a_token_hash_is_one_token(database: Database, world: World, factory: Factory) -> None:
+    await factory.api_token(world.member)
+    assert "unique" in await _refused(database, insert(api_tokens).values(await _row(database, api_tokens)))

@@ -1,0 +1,181 @@
+"""Tables are made, brought up and taken down on both databases; a database that cannot be used is one line, not a traceback."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, inspect, select, text
+
+from models import migration
+from models.database import Database, DatabaseUrlError, database_url
+from models.metadata import TABLES, metadata
+from models.migration import MigrationError
+from models.permission_state import permission_states
+from tests.factory import Factory
+
+MIGRATIONS = Path(migration.__file__).parent / "migrations"
+
+
+async def _tables(database: Database) -> set[str]:
+    async with database.read() as connection:
+        return set(await connection.run_sync(lambda sync: inspect(sync).get_table_names()))
+
+
+async def test_upgrade_makes_every_table_and_nothing_differs_from_the_code(empty_database: Database) -> None:
+    assert await migration.current(empty_database) is None
+    await migration.upgrade(empty_database)
+    assert await _tables(empty_database) == {table.name for table in TABLES} | {"alembic_version"}
+    assert await migration.current(empty_database) == migration.head()
+    assert await migration.differences(empty_database) == []
+
+
+def test_every_table_is_listed() -> None:
+    assert {table.name for table in TABLES} == set(metadata.tables)
+
+
+async def test_differences_name_what_a_migration_forgot(empty_database: Database) -> None:
+    await migration.upgrade(empty_database)
+    async with empty_database.write() as session:
+        await (await session.connection()).execute(text("ALTER TABLE team RENAME COLUMN name TO title"))
+    found = str(await migration.differences(empty_database))
+    assert "'add_column', None, 'team', Column('name'" in found
+    assert "'remove_column', None, 'team', Column('title'" in found
+
+
+async def test_upgrade_with_data_keeps_it(database: Database, factory: Factory) -> None:
+    partner = await factory.partner()
+    await factory.partner_admin(await factory.client(partner), await factory.member(partner))
+    await migration.upgrade(database)
+    async with database.read() as connection:
+        for table in ("partner", "grant", "outcome", "timeline_entry"):
+            assert (await connection.execute(text(f'SELECT count(*) FROM "{table}"'))).scalar_one() == 1
+
+
+async def test_every_step_goes_down_and_up_again_with_data(empty_database: Database) -> None:
+    await migration.upgrade(empty_database)
+    factory = Factory(empty_database)
+    partner = await factory.partner()
+    client = await factory.client(partner, ceiling={"contacts.view": "ALL"})
+    await factory.grant(
+        client, await factory.member(partner), {"contacts.view": "OWNED"}, teams=[await factory.team(client)]
+    )
+    await factory.permission_set(partner, {"contacts.view": "ALL"})
+    await factory.api_token(await factory.user())
+    await migration.downgrade(empty_database, "base")
+    assert await _tables(empty_database) == {"alembic_version"}
+    assert await migration.current(empty_database) is None
+    await migration.upgrade(empty_database)
+    assert await migration.differences(empty_database) == []
+    async with empty_database.read() as connection:
+        assert (await connection.execute(select(func.count()).select_from(permission_states))).scalar_one() == 0
+
+
+async def test_a_failing_step_leaves_the_database_as_it_was(empty_database: Database) -> None:
+    async with empty_database.write() as session:
+        await (await session.connection()).execute(text("CREATE TABLE client (id INTEGER)"))
+    with pytest.raises(MigrationError, match=r"cannot be used: .*client"):
+        await migration.upgrade(empty_database)
+    assert await _tables(empty_database) == {"client"}
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_untouched(database: Database) -> None:
+    async with database.write() as session:
+        await (await session.connection()).execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(MigrationError, match=r"newer version of this service\. Start that version"):
+        await migration.upgrade(database)
+    assert await migration.current(database) == "9999"
+
+
+async def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "cam.sqlite3"
+    file.write_text("hub_id,official_name\n" * 500)
+    await _refused(file, r"is not an SQLite database\. Name another file in CAM_DATABASE_URL\.$")
+    assert file.read_text().startswith("hub_id")
+
+
+async def test_a_folder_in_the_place_of_the_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "cam.sqlite3").mkdir()
+    await _refused(tmp_path / "cam.sqlite3", r"cannot be opened\. Check that the folder exists and may be written\.$")
+
+
+async def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    await _refused(
+        tmp_path / "file" / "cam.sqlite3", r"cannot be opened\. Check that the folder exists and may be written\.$"
+    )
+
+
+async def test_a_damaged_file_is_one_line(tmp_path: Path, sqlite_template: Path) -> None:
+    file = tmp_path / "cam.sqlite3"
+    shutil.copyfile(sqlite_template, file)
+    with file.open("r+b") as content:
+        content.seek(110)
+        content.write(b"\xff" * 3890)
+    await _refused(file, r"is damaged\. Restore it from a backup\.$")
+
+
+async def test_a_locked_file_is_one_line(
+    tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.database.BUSY_MILLISECONDS", 50)
+    file = tmp_path / "cam.sqlite3"
+    shutil.copyfile(sqlite_template, file)
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        await _refused(file, r"is locked by another process\. Stop it, or wait until it has finished, and try again\.$")
+    finally:
+        other.close()
+
+
+async def test_a_read_only_file_is_one_line(
+    tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened read-only by the address, because a test that runs as root may write everywhere."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "cam.sqlite3"
+    shutil.copyfile(sqlite_template, file)
+    database = Database(f"sqlite:///file:{file}?mode=ro&uri=true")
+    with pytest.raises(MigrationError, match=r"is read-only for this user\. Make the file and its folder writable\.$"):
+        await migration.check_writable(database)
+    await _refused(database, r"is read-only for this user\. Make the file and its folder writable\.$")
+
+
+async def test_a_migrated_database_is_writable(database: Database) -> None:
+    await migration.check_writable(database)
+    assert await migration.current(database) == migration.head()
+
+
+async def test_a_server_that_cannot_be_reached_is_one_line_without_the_password(tmp_path: Path) -> None:
+    database = Database(f"postgresql://cam:secret@/cam?host={tmp_path}")
+    with pytest.raises(MigrationError) as refused:
+        await migration.upgrade(database)
+    assert "\n" not in str(refused.value)
+    assert "secret" not in str(refused.value)
+    assert str(refused.value).startswith("The database postgresql+psycopg://cam:***@/cam")
+
+
+@pytest.mark.parametrize("address", ["", "mysql://host/name", "nonsense", "sqlite://", "sqlite:///:memory:"])
+def test_an_address_that_cannot_be_used_says_what_to_write(address: str) -> None:
+    with pytest.raises(DatabaseUrlError, match=r"CAM_DATABASE_URL must .*sqlite:///data/cam\.sqlite3"):
+        database_url(address)
+
+
+def test_the_driver_is_ours_whatever_the_address_names() -> None:
+    assert database_url("postgresql+asyncpg://host/name").drivername == "postgresql+psycopg"
+    assert database_url("sqlite:///data/cam.sqlite3").drivername == "sqlite+aiosqlite"
+
+
+def test_the_newest_step_can_be_named() -> None:
+    assert migration.head() == max(file.name[:4] for file in (MIGRATIONS / "versions").glob("0*.py"))
+
+
+async def _refused(file: Path | Database, message: str) -> None:
+    database = Database(f"sqlite:///{file}") if isinstance(file, Path) else file
+    try:
+        with pytest.raises(MigrationError, match=message) as refused:
+            await migration.upgrade(database)
+        assert "\n" not in str(refused.value)
+    finally:
+        await database.dispose()

@@ -64,7 +64,7 @@ class Grant(SQLModel, table=True):
         ),
         Index("ix_grant_super_admin", "account_id", sqlite_where=_SUPER_ADMIN, postgresql_where=_SUPER_ADMIN),
         Index("ix_grant_partner_admin", "client_id", sqlite_where=_PARTNER_ADMIN, postgresql_where=_PARTNER_ADMIN),
-        Index("ix_grant_set_version_id", "set_version_id"),
+        Index("ix_grant_set_version", "set_version_id", "partner_id", "id"),
         one_of("status", GrantStatus),
         one_of("seat", Seat),
         CheckConstraint("access_type IN ('SUPER_ADMIN', 'PARTNER_ADMIN', 'STANDARD')", name="access_type"),

@@ -342,7 +342,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("access_type = 'PARTNER_ADMIN' AND status = 'ACTIVE'"),
             postgresql_where=sa.text("access_type = 'PARTNER_ADMIN' AND status = 'ACTIVE'"),
         )
-        batch_op.create_index("ix_grant_set_version_id", ["set_version_id"], unique=False)
+        batch_op.create_index("ix_grant_set_version", ["set_version_id", "partner_id", "id"], unique=False)
         batch_op.create_index(
             "ix_grant_super_admin",
             ["account_id"],
@@ -478,7 +478,7 @@ def downgrade() -> None:
             sqlite_where=sa.text("access_type = 'SUPER_ADMIN' AND status = 'ACTIVE'"),
             postgresql_where=sa.text("access_type = 'SUPER_ADMIN' AND status = 'ACTIVE'"),
         )
-        batch_op.drop_index("ix_grant_set_version_id")
+        batch_op.drop_index("ix_grant_set_version")
         batch_op.drop_index(
             "ix_grant_partner_admin",
             sqlite_where=sa.text("access_type = 'PARTNER_ADMIN' AND status = 'ACTIVE'"),

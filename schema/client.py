@@ -1,0 +1,169 @@
+"""Clients: accounts as one partner knows them."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import strawberry
+
+from models.account import AccountType
+from models.grant import AccessType
+from resolvers import client_filter as client_rows
+from resolvers.client import ClientRecord, clients_by_id
+from resolvers.client_order import BY_NAME, ClientOrderField, client_order
+from resolvers.grant import grant_totals_by_client, grants_by_client, partner_admins_by_client
+from resolvers.member import members_by_id
+from resolvers.page import Order
+from resolvers.partner import partners_by_id
+from resolvers.permission_set import permission_sets_by_client
+from resolvers.team import teams_by_client
+from schema.connection import After, Before, Connection, First, Last, connection, given, requested, several
+from schema.context import Info
+from schema.enum import OrderDirection
+from schema.field import column, field
+from schema.grant import Grant, GrantConnection, GrantFilterArgument, grant_filter
+from schema.member import Member
+from schema.money import Money, money
+from schema.node import Node
+from schema.permission_set import PermissionSet
+from schema.record import shown, shown_all, shows
+from schema.team import Team
+
+if TYPE_CHECKING:
+    from schema.partner import Partner
+
+
+@shows(ClientRecord, clients_by_id)
+@strawberry.type(description="A client account as your partner knows it.")
+class Client(Node):
+    """A client."""
+
+    record: strawberry.Private[ClientRecord]
+    hub_id: str = column("The number by which people know the account.")
+    display_name: str = column("The name in the partner's own company record; without one, the official name.")
+    official_name: str = column("The account's own name.")
+    domain: str | None = column("The client's web domain.")
+    account_type: AccountType = column("What kind of account it is.")
+    viewer_access_type: AccessType = column("What you are there; NONE without an active grant of your own.")
+    total_employees: int = column("How many of your partner's people are active there.")
+    deactivated_employees: int = column("How many of your partner's people are deactivated there.")
+    since: datetime = column("Since when your partner knows the client.")
+
+    @field("The partner whose client it is.")
+    async def partner(self, info: Info) -> Annotated["Partner", strawberry.lazy("schema.partner")]:
+        """Returns the partner."""
+        partner: Partner = shown(await info.context.load(partners_by_id, self.record.partner_id))
+        return partner
+
+    @field("Your partner's people there: one grant for each.")
+    async def grants(
+        self,
+        info: Info,
+        *,
+        filter: GrantFilterArgument = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> GrantConnection:
+        """Returns one page of the partner's people there (F29)."""
+        load, rows = info.context.load, grant_filter(given(filter))
+        page = await load(grants_by_client, self.record, filter=rows, page=requested(first, after, last, before))
+        found: GrantConnection = connection(page, lambda: load(grant_totals_by_client, self.record, filter=rows))
+        return found
+
+    @field("Your partner's active partner admins there: those who can give access.")
+    async def partner_admins(self, info: Info) -> list[Grant]:
+        """Returns the grants of the partner admins."""
+        found: list[Grant] = shown_all(await info.context.load(partner_admins_by_client, self.record))
+        return found
+
+    @field("The teams of the account, by name.")
+    async def teams(self, info: Info) -> list[Team]:
+        """Returns the teams (F54)."""
+        found: list[Team] = shown_all(await info.context.load(teams_by_client, self.record))
+        return found
+
+    @field("What can be used here: the built-in permission sets, your partner's and the client's own.")
+    async def permission_sets(self, info: Info) -> list[PermissionSet]:
+        """Returns the sets (F49)."""
+        found: list[PermissionSet] = shown_all(await info.context.load(permission_sets_by_client, self.record))
+        return found
+
+    @field("The monthly recurring revenue that your partner manages here.")
+    def managed_mrr(self) -> Money | None:
+        """Returns the managed MRR (F56)."""
+        return money(self.record.managed_amount, self.record.currency)
+
+    @field("The monthly recurring revenue that your partner sold here.")
+    def sold_mrr(self) -> Money | None:
+        """Returns the sold MRR."""
+        return money(self.record.sold_amount, self.record.currency)
+
+    @field("Who leads the work for this client.")
+    async def lead(self, info: Info) -> Member | None:
+        """Returns the lead person (P21)."""
+        key = self.record.lead_id
+        found: Member | None = None if key is None else shown(await info.context.load(members_by_id, key))
+        return found
+
+
+@strawberry.type(description="One page of a list of clients.")
+class ClientConnection(Connection[Client]):
+    """A page of clients."""
+
+
+@strawberry.input(
+    description="Which clients: every field must fit, and of a list any value. Fields that are left out do not filter; "
+    "an empty list finds nothing."
+)
+class ClientFilter:
+    """The filter of a list of clients."""
+
+    account_types: list[AccountType] | None = strawberry.field(default=strawberry.UNSET, description="Any of these.")
+    access_types: list[AccessType] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="What you yourself are there: any of these. NONE finds where you have no access.",
+    )
+    has_managed_mrr: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="Only clients with managed MRR, or only those without any."
+    )
+    without_partner_admin: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Access problems: true finds clients with people of your partner but no active partner admin, "
+        "so that nobody can change access there; false finds all others.",
+    )
+
+
+@strawberry.input(description="How a list of clients is sorted. Clients with equal values keep a fixed order.")
+class ClientOrder:
+    """The order of a list of clients."""
+
+    field: ClientOrderField = strawberry.field(description="What it is sorted by.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which way.")
+
+
+ClientFilterArgument: TypeAlias = Annotated[
+    ClientFilter | None, strawberry.argument(description="Which clients; all if left out.")
+]
+ClientOrderArgument: TypeAlias = Annotated[
+    ClientOrder | None, strawberry.argument(description="How the list is sorted; by name if left out.")
+]
+
+
+def client_filter(filter: ClientFilter | None) -> client_rows.ClientFilter | None:
+    """Returns the filter in the words of the resolvers."""
+    if not filter:
+        return None
+    return client_rows.ClientFilter(
+        account_types=several(filter.account_types),
+        access_types=several(filter.access_types),
+        has_managed_mrr=given(filter.has_managed_mrr),
+        without_partner_admin=given(filter.without_partner_admin),
+    )
+
+
+def order_of_clients(order_by: ClientOrder | None) -> Order:
+    """Returns the order in the words of the resolvers."""
+    if not order_by:
+        return BY_NAME
+    return client_order(order_by.field, descending=order_by.direction is OrderDirection.DESC)

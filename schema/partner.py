@@ -1,0 +1,173 @@
+"""The agency: a partner's own account."""
+
+from typing import Any
+
+import strawberry
+
+from models.member import ManagerRights, MemberKind
+from models.partner import PartnerProgram
+from resolvers.client import client_totals_by_partner, clients_by_partner
+from resolvers.member import member_totals_by_partner, members_by_partner
+from resolvers.operation.record import operation_totals_by_partner, operations_by_partner
+from resolvers.partner import PartnerRecord, partners_by_id, viewer_rights
+from resolvers.permission_set import permission_set_totals_by_partner, permission_sets_by_partner
+from schema.client import ClientConnection, ClientFilterArgument, ClientOrderArgument, client_filter, order_of_clients
+from schema.connection import After, Before, First, Last, Search, connection, given, requested
+from schema.context import Info
+from schema.field import column, field
+from schema.member import MemberConnection, MemberFilterArgument, MemberOrderArgument, member_filter, order_of_members
+from schema.node import Node
+from schema.operation import OperationConnection
+from schema.permission_set import PermissionSetConnection
+from schema.record import shows
+
+OPEN = "Needs the manager to be open to you: the right Partner employee management, or super admin of the partner."
+
+
+@shows(PartnerRecord, partners_by_id)
+@strawberry.type(description="An agency with its people, clients and permission sets.")
+class Partner(Node):
+    """A partner that the viewer is a member of."""
+
+    record: strawberry.Private[PartnerRecord]
+    name: str = column("The agency's name.")
+    hub_id: str = column("The number by which people know the agency's own account.")
+    program: PartnerProgram = column("The program it is in. The manager is closed outside of a program.")
+
+    @field("What you may do in its manager.")
+    def viewer_rights(self, info: Info) -> ManagerRights:
+        """Returns the viewer's rights (F02)."""
+        return viewer_rights(info.context.reader.viewer, self.record.id)
+
+    @field(f"All clients, also those where you have no access. {OPEN}")
+    async def clients(
+        self,
+        info: Info,
+        *,
+        search: Search = strawberry.UNSET,
+        filter: ClientFilterArgument = strawberry.UNSET,
+        order_by: ClientOrderArgument = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> ClientConnection:
+        """Returns one page of clients (F19 to F23); the search is in display and official name, domain and Hub ID."""
+        info.context.reader.viewer.open_manager(self.record.id)
+        load, partner = info.context.load, self.record
+        text, rows = given(search), client_filter(given(filter))
+        order, page = order_of_clients(given(order_by)), requested(first, after, last, before)
+        found: ClientConnection = connection(
+            await load(clients_by_partner, partner, search=text, filter=rows, order=order, page=page),
+            lambda: load(client_totals_by_partner, partner, search=text, filter=rows),
+        )
+        return found
+
+    @field(f"Employees and contractors in one list, also those without any client. {OPEN}")
+    async def members(
+        self,
+        info: Info,
+        *,
+        search: Search = strawberry.UNSET,
+        filter: MemberFilterArgument = strawberry.UNSET,
+        order_by: MemberOrderArgument = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> MemberConnection:
+        """Returns one page of all people (F24); the search is in name and e-mail address."""
+        page = requested(first, after, last, before)
+        return await self._people(
+            info, search=given(search), filter_=given(filter), order_by=given(order_by), kind=None, page=page
+        )
+
+    @field(f"The employees, also those without any client. {OPEN}")
+    async def employees(
+        self,
+        info: Info,
+        *,
+        search: Search = strawberry.UNSET,
+        filter: MemberFilterArgument = strawberry.UNSET,
+        order_by: MemberOrderArgument = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> MemberConnection:
+        """Returns one page of the employees (F24)."""
+        page = requested(first, after, last, before)
+        kind = MemberKind.EMPLOYEE
+        return await self._people(
+            info, search=given(search), filter_=given(filter), order_by=given(order_by), kind=kind, page=page
+        )
+
+    @field(f"The contractors, also those without any client. {OPEN}")
+    async def contractors(
+        self,
+        info: Info,
+        *,
+        search: Search = strawberry.UNSET,
+        filter: MemberFilterArgument = strawberry.UNSET,
+        order_by: MemberOrderArgument = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> MemberConnection:
+        """Returns one page of the contractors (F24)."""
+        page = requested(first, after, last, before)
+        kind = MemberKind.CONTRACTOR
+        return await self._people(
+            info, search=given(search), filter_=given(filter), order_by=given(order_by), kind=kind, page=page
+        )
+
+    @field(f"The built-in permission sets and the partner's own. {OPEN}")
+    async def permission_sets(
+        self,
+        info: Info,
+        *,
+        search: Search = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> PermissionSetConnection:
+        """Returns one page of permission sets."""
+        info.context.reader.viewer.open_manager(self.record.id)
+        load, partner, text = info.context.load, self.record, given(search)
+        found: PermissionSetConnection = connection(
+            await load(permission_sets_by_partner, partner, search=text, page=requested(first, after, last, before)),
+            lambda: load(permission_set_totals_by_partner, partner, search=text),
+        )
+        return found
+
+    @field(f"What was changed in bulk, the newest first. {OPEN}")
+    async def operations(
+        self,
+        info: Info,
+        *,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> OperationConnection:
+        """Returns one page of operations (P01)."""
+        info.context.reader.viewer.open_manager(self.record.id)
+        load, partner, page = info.context.load, self.record, requested(first, after, last, before)
+        found: OperationConnection = connection(
+            await load(operations_by_partner, partner, page=page), lambda: load(operation_totals_by_partner, partner)
+        )
+        return found
+
+    async def _people(
+        self, info: Info, *, search: str | None, filter_: Any, order_by: Any, kind: MemberKind | None, page: Any
+    ) -> MemberConnection:
+        info.context.reader.viewer.open_manager(self.record.id)
+        load, partner, rows = info.context.load, self.record, member_filter(filter_)
+        order = order_of_members(order_by)
+        found: MemberConnection = connection(
+            await load(members_by_partner, partner, search=search, filter=rows, kind=kind, order=order, page=page),
+            lambda: load(member_totals_by_partner, partner, search=search, filter=rows, kind=kind),
+        )
+        return found

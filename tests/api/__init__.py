@@ -1,0 +1,1 @@
+"""The service as a caller of its GraphQL API sees it."""

@@ -67,7 +67,7 @@ class Grant(SQLModel, table=True):
         Index("ix_grant_set_version", "set_version_id", "partner_id", "id"),
         one_of("status", GrantStatus),
         one_of("seat", Seat),
-        CheckConstraint("access_type IN ('SUPER_ADMIN', 'PARTNER_ADMIN', 'STANDARD')", name="access_type"),
+        one_of("access_type", [kind for kind in AccessType if kind is not AccessType.NONE]),
         CheckConstraint("access_type <> 'PARTNER_ADMIN' OR seat = 'PARTNER'", name="partner_seat"),
         CheckConstraint("(status = 'REMOVED') = (ended = id)", name="ended"),
         CheckConstraint(

@@ -1,8 +1,8 @@
 """The column types and constraints that every table is made of, the same on SQLite and PostgreSQL."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any, cast
 
 from sqlalchemy import BigInteger, CheckConstraint, Dialect, Integer, String, Table, TypeDecorator
@@ -65,10 +65,13 @@ def reference(target: str, *, index: bool = False, nullable: bool = False, prima
     )
 
 
-def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
-    """Returns the check that a text column holds one of an enumeration's values."""
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
+def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+    """Returns the check that a text column holds one of an enumeration's values.
+
+    A chain of OR and not IN: SQLite looks the values of an IN up in a table made for each row, which takes almost half of the
+    time of a bulk insert.
+    """
+    return CheckConstraint(" OR ".join(f"{column} = '{value}'" for value in values), name=column)
 
 
 def now() -> datetime:

@@ -23,7 +23,9 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("program", sa.String(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("program IN ('SOLUTIONS_PARTNER', 'PROVIDER', 'NONE')", name=op.f("ck_partner_program")),
+        sa.CheckConstraint(
+            "program = 'SOLUTIONS_PARTNER' OR program = 'PROVIDER' OR program = 'NONE'", name=op.f("ck_partner_program")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_partner")),
         sa.UniqueConstraint("hub_id", name=op.f("uq_partner_hub_id")),
     )
@@ -57,7 +59,7 @@ def upgrade() -> None:
         sa.Column("registered_by_id", KEY, nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "account_type IN ('STANDARD', 'SANDBOX', 'DEVELOPER_TEST', 'APP_DEVELOPER')",
+            "account_type = 'STANDARD' OR account_type = 'SANDBOX' OR account_type = 'DEVELOPER_TEST' OR account_type = 'APP_DEVELOPER'",
             name=op.f("ck_account_account_type"),
         ),
         sa.ForeignKeyConstraint(["registered_by_id"], ["partner.id"], name=op.f("fk_account_registered_by_id")),
@@ -114,12 +116,13 @@ def upgrade() -> None:
         sa.Column("rejected", sa.Integer(), nullable=False),
         sa.Column("failed", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('GRANT', 'CHANGE', 'DEACTIVATE', 'REACTIVATE', 'REMOVE', 'MIGRATE', 'ASSIGN_TEAMS', 'REAPPLY', 'UNDO', 'EXPIRE')",
+            "kind = 'GRANT' OR kind = 'CHANGE' OR kind = 'DEACTIVATE' OR kind = 'REACTIVATE' OR kind = 'REMOVE' OR kind = 'MIGRATE' OR kind = 'ASSIGN_TEAMS' OR kind = 'REAPPLY' OR kind = 'UNDO' OR kind = 'EXPIRE'",
             name=op.f("ck_operation_kind"),
         ),
-        sa.CheckConstraint("mode IN ('CLAMP', 'STRICT')", name=op.f("ck_operation_mode")),
+        sa.CheckConstraint("mode = 'CLAMP' OR mode = 'STRICT'", name=op.f("ck_operation_mode")),
         sa.CheckConstraint(
-            "state IN ('QUEUED', 'RUNNING', 'COMPLETED', 'CANCELLED', 'FAILED')", name=op.f("ck_operation_state")
+            "state = 'QUEUED' OR state = 'RUNNING' OR state = 'COMPLETED' OR state = 'CANCELLED' OR state = 'FAILED'",
+            name=op.f("ck_operation_state"),
         ),
         sa.ForeignKeyConstraint(["partner_id"], ["partner.id"], name=op.f("fk_operation_partner_id")),
         sa.ForeignKeyConstraint(["requested_by_id"], ["user.id"], name=op.f("fk_operation_requested_by_id")),
@@ -144,7 +147,9 @@ def upgrade() -> None:
             "(origin = 'BUILT_IN' AND key IS NOT NULL AND partner_id IS NULL AND account_id IS NULL) OR (origin = 'PARTNER' AND partner_id IS NOT NULL AND account_id IS NULL) OR (origin = 'CLIENT' AND account_id IS NOT NULL AND partner_id IS NULL)",
             name=op.f("ck_permission_set_owner"),
         ),
-        sa.CheckConstraint("origin IN ('BUILT_IN', 'PARTNER', 'CLIENT')", name=op.f("ck_permission_set_origin")),
+        sa.CheckConstraint(
+            "origin = 'BUILT_IN' OR origin = 'PARTNER' OR origin = 'CLIENT'", name=op.f("ck_permission_set_origin")
+        ),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_permission_set_account_id")),
         sa.ForeignKeyConstraint(["partner_id"], ["partner.id"], name=op.f("fk_permission_set_partner_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_permission_set")),
@@ -190,9 +195,14 @@ def upgrade() -> None:
         sa.Column("sort_name", SORT_TEXT, nullable=False),
         sa.Column("search_text", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("kind IN ('EMPLOYEE', 'CONTRACTOR')", name=op.f("ck_member_kind")),
-        sa.CheckConstraint("manager_rights IN ('NONE', 'VIEW', 'EDIT')", name=op.f("ck_member_manager_rights")),
-        sa.CheckConstraint("status IN ('ACTIVE', 'DEACTIVATED', 'LEFT')", name=op.f("ck_member_status")),
+        sa.CheckConstraint("kind = 'EMPLOYEE' OR kind = 'CONTRACTOR'", name=op.f("ck_member_kind")),
+        sa.CheckConstraint(
+            "manager_rights = 'NONE' OR manager_rights = 'VIEW' OR manager_rights = 'EDIT'",
+            name=op.f("ck_member_manager_rights"),
+        ),
+        sa.CheckConstraint(
+            "status = 'ACTIVE' OR status = 'DEACTIVATED' OR status = 'LEFT'", name=op.f("ck_member_status")
+        ),
         sa.ForeignKeyConstraint(
             ["default_permission_set_id"], ["permission_set.id"], name=op.f("fk_member_default_permission_set_id")
         ),
@@ -271,7 +281,8 @@ def upgrade() -> None:
         sa.Column("set_version_id", KEY, nullable=True),
         sa.Column("customised", sa.Boolean(), nullable=False),
         sa.CheckConstraint(
-            "status IN ('PENDING', 'APPLIED', 'NOOP', 'REJECTED', 'FAILED')", name=op.f("ck_decision_status")
+            "status = 'PENDING' OR status = 'APPLIED' OR status = 'NOOP' OR status = 'REJECTED' OR status = 'FAILED'",
+            name=op.f("ck_decision_status"),
         ),
         sa.ForeignKeyConstraint(["after_state_id"], ["permission_state.id"], name=op.f("fk_decision_after_state_id")),
         sa.ForeignKeyConstraint(
@@ -312,10 +323,16 @@ def upgrade() -> None:
         sa.CheckConstraint("(status = 'REMOVED') = (ended = id)", name=op.f("ck_grant_ended")),
         sa.CheckConstraint("access_type <> 'PARTNER_ADMIN' OR seat = 'PARTNER'", name=op.f("ck_grant_partner_seat")),
         sa.CheckConstraint(
-            "access_type IN ('SUPER_ADMIN', 'PARTNER_ADMIN', 'STANDARD')", name=op.f("ck_grant_access_type")
+            "access_type = 'SUPER_ADMIN' OR access_type = 'PARTNER_ADMIN' OR access_type = 'STANDARD'",
+            name=op.f("ck_grant_access_type"),
         ),
-        sa.CheckConstraint("seat IN ('PARTNER', 'CORE', 'SALES', 'SERVICE', 'VIEW_ONLY')", name=op.f("ck_grant_seat")),
-        sa.CheckConstraint("status IN ('ACTIVE', 'DEACTIVATED', 'REMOVED')", name=op.f("ck_grant_status")),
+        sa.CheckConstraint(
+            "seat = 'PARTNER' OR seat = 'CORE' OR seat = 'SALES' OR seat = 'SERVICE' OR seat = 'VIEW_ONLY'",
+            name=op.f("ck_grant_seat"),
+        ),
+        sa.CheckConstraint(
+            "status = 'ACTIVE' OR status = 'DEACTIVATED' OR status = 'REMOVED'", name=op.f("ck_grant_status")
+        ),
         sa.CheckConstraint(
             "(partner_id IS NULL) = (client_id IS NULL) AND (partner_id IS NULL) = (member_id IS NULL)",
             name=op.f("ck_grant_on_behalf"),
@@ -387,7 +404,8 @@ def upgrade() -> None:
         sa.Column("decision", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.CheckConstraint(
-            "status IN ('PENDING', 'APPLIED', 'NOOP', 'REJECTED', 'FAILED')", name=op.f("ck_outcome_status")
+            "status = 'PENDING' OR status = 'APPLIED' OR status = 'NOOP' OR status = 'REJECTED' OR status = 'FAILED'",
+            name=op.f("ck_outcome_status"),
         ),
         sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_outcome_client_id")),
         sa.ForeignKeyConstraint(["grant_id"], ["grant.id"], name=op.f("fk_outcome_grant_id")),

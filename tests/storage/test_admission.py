@@ -23,7 +23,7 @@ async def run(
     database: Database, partner: PartnerRow, member: MemberRow, hub_ids: list[int] | None = None
 ) -> AdmissionResult:
     async with database.write() as session:
-        return await admit(await session.connection(), partner.hub_id, member.email.upper(), hub_ids)
+        return await admit(await session.connection(), partner.id, member.email.upper(), hub_ids)
 
 
 async def test_a_member_becomes_partner_admin_with_operation_outcomes_timeline_and_counters(
@@ -109,7 +109,7 @@ async def test_only_an_active_verified_member_of_an_eligible_partner_is_admitted
         with pytest.raises(RefusedError):
             await run(database, owner, member)
     stranger = await factory.member(ineligible)
-    with pytest.raises(RefusedError, match="No member"):
+    with pytest.raises(RefusedError, match="no member"):
         await run(database, partner, stranger)
     async with database.read() as connection:
         assert (await connection.execute(select(grants.c.id))).all() == []

@@ -1,0 +1,50 @@
+"""Tokens with which to sign in as the people of a demo."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.api_token import api_tokens
+from models.operation import OperationState, operations
+from models.table import now
+from models.user import users
+from resolvers.api_token import create_token
+from resolvers.demo.cast import DEMO_PEOPLE, THE_OTHER_OWNER
+
+NAME = "demo sign-in"
+DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class DemoToken:
+    """A token of one demo person."""
+
+    email: str
+    who: str
+    secret: str
+
+
+async def demo_tokens(connection: AsyncConnection) -> list[DemoToken]:
+    """Makes a token for each demo person and revokes those of earlier starts; none if this is no demo database."""
+    marked = select(operations.c.id).where(
+        operations.c.partner_id.is_(None),
+        operations.c.state == OperationState.COMPLETED,
+        operations.c.request.startswith('{"demo": ', autoescape=True),
+    )
+    if await connection.scalar(marked.limit(1)) is None:
+        return []
+    who = {person.email: person.who for person in (*DEMO_PEOPLE, THE_OTHER_OWNER)}
+    found = await connection.execute(select(users.c.id, users.c.email).where(users.c.email.in_(who)))
+    keys = {row.email: row.id for row in found}
+    await connection.execute(
+        update(api_tokens)
+        .where(api_tokens.c.name == NAME, api_tokens.c.user_id.in_(keys.values()), api_tokens.c.revoked_at.is_(None))
+        .values(revoked_at=now())
+    )
+    tokens = []
+    for email, words in who.items():
+        if email in keys:
+            made = await create_token(connection, keys[email], name=NAME, expires_in_days=DAYS)
+            tokens.append(DemoToken(email, words, made.secret))
+    return tokens

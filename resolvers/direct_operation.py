@@ -1,0 +1,113 @@
+"""Records access that was decided elsewhere: an operation whose cells come with their decisions.
+
+For what does not come from an actor in the manager: admissions that clients have given outside this service, and the demo.
+Everything is written by the pipeline's own writer, so outcomes, timeline and counters are those of any other operation.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.dialect import create_temporary, insert_many
+from models.operation import OperationKind, OperationState, OutcomeStatus, RuleMode, cell_key, operations
+from models.permission.state import State
+from resolvers.interning import intern_states
+from resolvers.operation.cell import cells as cell_table
+from resolvers.operation.situation import Decision
+from resolvers.operation.verdict import Verdicts
+from resolvers.operation.write import CellWriter
+
+
+@dataclass(frozen=True, slots=True)
+class DirectCell:
+    """One person in one client, and what was decided about them."""
+
+    client_id: int
+    account_id: int
+    member_id: int
+    user_id: int
+    decision: Decision
+    grant_id: int | None = None
+    """The living grant, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectOperation:
+    """Whose operation it is, and why."""
+
+    partner_id: int
+    kind: OperationKind
+    at: datetime
+    requested_by_id: int | None = None
+    reason: str | None = None
+    request: str = "{}"
+
+
+async def write_directly(
+    connection: AsyncConnection, operation: DirectOperation, cells: Sequence[DirectCell]
+) -> list[int | None]:
+    """Writes the operation with all that belongs to it; returns each cell's grant, None where nothing was applied."""
+    verdicts = Verdicts()
+    numbers = [verdicts.number(cell.decision) for cell in cells]
+    operation_id = await _record(connection, operation, Counter(cell.decision.status for cell in cells))
+    await create_temporary(connection, cell_table)
+    await insert_many(
+        connection,
+        cell_table,
+        [
+            {
+                "position": position,
+                "member_id": cell.member_id,
+                "user_id": cell.user_id,
+                "client_id": cell.client_id,
+                "account_id": cell.account_id,
+                "grant_id": cell.grant_id,
+                "decision": number,
+            }
+            for position, (cell, number) in enumerate(zip(cells, numbers, strict=True))
+        ],
+    )
+    made = [decision for _, decision in verdicts.numbered()]
+    states: set[State] = {state for d in made for state in (d.before, d.after, d.requested, d.authority)}
+    writer = CellWriter(connection, operation_id, operation.partner_id, operation.at)
+    await writer.record_decisions(verdicts, Counter(numbers), await intern_states(connection, states))
+    if any(cell.grant_id is None for cell in cells):
+        await writer.create_grants(operation.requested_by_id, None)
+    if any(cell.grant_id is not None for cell in cells):
+        await writer.change_grants(None)
+    await writer.record_timeline()
+    await writer.record_outcomes()
+    await writer.keep_counters()
+    # PostgreSQL drops it only with the transaction, which may have a next operation.
+    await connection.execute(delete(cell_table))
+    return [
+        cell.grant_id or (cell_key(operation_id, position) if cell.decision.status is OutcomeStatus.APPLIED else None)
+        for position, cell in enumerate(cells)
+    ]
+
+
+async def _record(connection: AsyncConnection, operation: DirectOperation, counts: Counter[OutcomeStatus]) -> int:
+    values = {
+        "partner_id": operation.partner_id,
+        "kind": operation.kind.value,
+        "state": OperationState.COMPLETED.value,
+        "mode": RuleMode.CLAMP.value,
+        "atomic": False,
+        "requested_by_id": operation.requested_by_id,
+        "reason": operation.reason,
+        "request": operation.request,
+        "created_at": operation.at,
+        "finished_at": operation.at,
+        "total": counts.total(),
+        "applied": counts[OutcomeStatus.APPLIED],
+        "noop": counts[OutcomeStatus.NOOP],
+        "rejected": counts[OutcomeStatus.REJECTED],
+        "failed": 0,
+    }
+    made = await connection.execute(insert(operations).values(values).returning(operations.c.id))
+    key: int = made.scalar_one()
+    return key

@@ -1,0 +1,5 @@
+"""`python -m server` is `cam`."""
+
+from server.command import main
+
+main()

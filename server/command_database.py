@@ -1,0 +1,61 @@
+"""What each command starts with: the settings and a database at the right version."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import uvloop
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models import migration
+from models.database import Database
+from resolvers.interning import publish_catalogue
+from server.service import what_is_missing
+from server.setting import load_settings
+
+_Result = TypeVar("_Result")
+
+
+def with_database(work: Callable[[Database], Awaitable[_Result]], *, migrated: bool = True) -> _Result:
+    """Runs a piece of work on the database that the settings name, which is migrated unless the work sees to that.
+
+    Raises:
+        SettingError: if a setting is wrong.
+        MigrationError: if the database cannot be used or is not migrated.
+    """
+    settings = load_settings()
+
+    async def run() -> _Result:
+        database = Database(settings.database_url)
+        try:
+            if migrated:
+                reason = await what_is_missing(database)
+                if reason is not None:
+                    raise migration.MigrationError(reason)
+            return await work(database)
+        finally:
+            await database.dispose()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run())
+
+
+def in_transaction(work: Callable[[AsyncConnection], Awaitable[_Result]]) -> _Result:
+    """Runs a piece of work in one writing transaction of a migrated database."""
+
+    async def write(database: Database) -> _Result:
+        async with database.write() as session:
+            return await work(await session.connection())
+
+    return with_database(write)
+
+
+async def migrate(database: Database) -> None:
+    """Brings tables and built-in permission sets up to date; nothing changes when they are.
+
+    Raises:
+        MigrationError: if the database cannot be used.
+    """
+    await migration.upgrade(database)
+    async with database.write() as session:
+        await publish_catalogue(await session.connection())

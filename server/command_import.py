@@ -1,0 +1,104 @@
+"""`cam import` and `cam demo`: bringing data in, with a progress bar."""
+
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from models.database import Database
+from resolvers.client_import import import_clients
+from resolvers.demo.load import load_demo
+from resolvers.demo.size import demo_size
+from resolvers.import_result import ImportResult, ImportStatus
+from resolvers.import_result import Progress as Report
+from resolvers.member_import import import_members
+from resolvers.partner_creation import partner_by_hub_id
+from server.command_database import with_database
+
+app = typer.Typer(help="Bring clients or people of a partner in from a CSV file.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="CSV file in UTF-8 with a header line; - for standard input.")]
+HubId = Annotated[
+    int | None, typer.Option("--partner", help="Hub ID of the partner; needed only if there are several.")
+]
+
+Importer = Callable[[Database, int, BinaryIO, Report], Awaitable[ImportResult]]
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Report]:
+    """Shows a bar on a terminal's standard error, and yields what tells it how far the work is."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@app.command("clients")
+def clients(file: File, partner: HubId = None) -> None:
+    """Import clients.
+
+    Columns: hub_id, official_name, display_name, domain, account_type, managed_mrr, currency. Good rows are taken, bad ones are
+    named by their line; importing the same file again changes nothing. Exit code 1 if a row was rejected.
+    """
+    _import("Clients", import_clients, file, partner)
+
+
+@app.command("members")
+def members(file: File, partner: HubId = None) -> None:
+    """Import people.
+
+    Columns: email, first_name, last_name, kind (EMPLOYEE or CONTRACTOR), manager_rights (NONE, VIEW or EDIT), verified (true or
+    false). Good rows are taken, bad ones are named by their line; importing the same file again changes nothing. Exit code 1 if a
+    row was rejected.
+    """
+    _import("People", import_members, file, partner)
+
+
+def _import(what: str, importer: Importer, file: Path, partner: int | None) -> None:
+    with _opened(file) as stream, progress_bar(what) as report:
+
+        async def work(database: Database) -> ImportResult:
+            async with database.read() as connection:
+                partner_id = await partner_by_hub_id(connection, partner)
+            return await importer(database, partner_id, stream, report)
+
+        result = with_database(work)
+    for row in result.rejected:
+        typer.echo(f"line {row.line}: {row.message}", err=True)
+    counts = ", ".join(f"{result.count(status)} {status.lower()}" for status in ImportStatus)
+    typer.echo(f"{what}: {counts}.")
+    if result.rejected:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    if str(file) == "-":
+        yield sys.stdin.buffer
+    else:
+        with file.open("rb") as stream:
+            yield stream
+
+
+def demo(
+    people: Annotated[int | None, typer.Option(help="People in all partners together.")] = None,
+    clients: Annotated[int | None, typer.Option(help="Clients in all partners together.")] = None,
+    grants_per_client: Annotated[int | None, typer.Option(help="People in each client.")] = None,
+    partners: Annotated[int | None, typer.Option(help="Agencies; one for a thousand people unless told.")] = None,
+) -> None:
+    """Fill a new database with a fictitious agency, or with an ecosystem of any size.
+
+    Without options: 45 employees, 12 contractors and 300 clients, and a second agency that shares some accounts. The same options
+    give the same demo each time; what is there already stays.
+    """
+    size = demo_size(people, clients, grants_per_client, partners)
+    with progress_bar("Clients") as report:
+        made = with_database(lambda database: load_demo(database, size, report))
+    typer.echo("The demo is loaded." if made else "The demo is there already; nothing was changed.")

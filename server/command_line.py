@@ -1,0 +1,69 @@
+"""The commands of `cam`, and those that need no file of their own."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models import migration
+from models.database import Database
+from models.permission.rule_cases import answer_cases
+from schema.schema import sdl
+from server import command_import, command_partner, command_serve, command_token
+from server.command_database import migrate, with_database
+
+app = typer.Typer(
+    name="cam",
+    help="Client Access Manager: an agency's access in all of its client accounts.\n\n"
+    "Settings come from environment variables CAM_*; CAM_DATABASE_URL names the database "
+    "(an SQLite file, data/cam.sqlite3, unless told otherwise).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(command_serve.serve)
+app.add_typer(command_import.app, name="import")
+app.command("demo")(command_import.demo)
+app.add_typer(command_token.app, name="token")
+app.add_typer(command_partner.app, name="partner")
+
+
+@app.command("migrate")
+def run_migrate() -> None:
+    """Bring the database to the version of this service; repeating it changes nothing."""
+
+    async def work(database: Database) -> str | None:
+        before = await migration.current(database)
+        await migrate(database)
+        return before
+
+    before = with_database(work, migrated=False)
+    now = migration.head()
+    typer.echo(
+        f"The database is at version {now}." if before == now else f"Migrated from {before or 'empty'} to {now}."
+    )
+
+
+@app.command("schema")
+def print_schema() -> None:
+    """Print the GraphQL schema as text."""
+    typer.echo(sdl(), nl=False)
+
+
+@app.command("rule")
+def rule(file: Annotated[Path, typer.Argument(help="JSON file with a list of cases; - for standard input.")]) -> None:
+    """Answer cases of the bounded rule, with the function that the service uses, as JSON.
+
+    A case is {"id", "catalogue", "actor", "ceiling", "target", "requested"}; states are {"key": "LEVEL"}. Without a catalogue it
+    is about this service's own permissions.
+    """
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
+        cases = json.loads(text)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise typer.BadParameter(f"{file} is not JSON: {error}. Write a list of cases.") from None
+    typer.echo(json.dumps(answer_cases(cases), indent=2, ensure_ascii=False))

@@ -1,0 +1,94 @@
+"""Puts the service together: schema, database, sign-in and pages become one application."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+
+from models import migration
+from models.database import Database
+from resolvers import sign_in as sign_in_resolver
+from resolvers.viewer import Viewer
+from schema.context import Context
+from schema.schema import schema
+from server.app import create_app
+from server.body import document_id
+from server.error import InvalidTokenError
+from server.page import QUERIES, read_examples
+from server.setting import Settings
+
+log = structlog.stdlib.get_logger(__name__)
+
+USES_EVERY = 60.0
+"""Seconds between two writings of the tokens' last uses."""
+
+
+def make_service(settings: Settings, database: Database) -> Starlette:
+    """Returns the whole service on a migrated database."""
+
+    async def sign_in(token: str | None) -> Viewer | None:
+        if token is None:
+            return None
+        try:
+            return await sign_in_resolver.sign_in(database, token)
+        except sign_in_resolver.InvalidTokenError as error:
+            raise InvalidTokenError from error
+
+    async def context(*, viewer: Viewer | None, idempotency_key: str | None) -> Context:
+        return Context(database, viewer, idempotency_key)
+
+    async def ready() -> str | None:
+        return await what_is_missing(database)
+
+    return create_app(
+        settings,
+        schema=schema,
+        database=database,
+        sign_in=sign_in,
+        context=context,
+        ready=ready,
+        documents={document_id(example["query"]): example["query"] for example in read_examples(QUERIES)},
+        background=_last_uses(database),
+    )
+
+
+async def what_is_missing(database: Database) -> str | None:
+    """Returns one sentence about what keeps the service from working with this database, or None."""
+    try:
+        version = await migration.current(database)
+    except migration.MigrationError as error:
+        return str(error)
+    if version is None:
+        return "The database is empty: run cam migrate."
+    if version != migration.head():
+        return f"The database is at version {version}, this service at {migration.head()}: run cam migrate."
+    return None
+
+
+@asynccontextmanager
+async def _last_uses(database: Database) -> AsyncIterator[None]:
+    """Writes the last uses of tokens every minute, and once more at the end."""
+    task = asyncio.create_task(_write_last_uses(database))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await _write_once(database)
+
+
+async def _write_last_uses(database: Database) -> None:
+    while True:
+        await asyncio.sleep(USES_EVERY)
+        await _write_once(database)
+
+
+async def _write_once(database: Database) -> None:
+    try:
+        await sign_in_resolver.record_last_uses(database)
+    except SQLAlchemyError:
+        log.warning("last uses of tokens not written", exc_info=True)

@@ -1,0 +1,313 @@
+"""The demo: the same each time, true in all its counters, and valid under the rules."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from sqlalchemy import case, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.account import accounts
+from models.client import clients
+from models.database import Database
+from models.grant import AccessType, GrantStatus, grants
+from models.member import members
+from models.metadata import TABLES
+from models.operation import CELLS, OutcomeStatus, decisions, operations
+from models.outcome import outcomes
+from models.partner import partners
+from models.permission.catalogue import catalogue
+from models.permission.rule import apply_rule
+from models.permission_set import permission_set_versions, permission_sets
+from models.team import grant_teams, teams
+from models.timeline_entry import timeline_entries
+from models.user import users
+from resolvers.demo.load import is_new, load_demo
+from resolvers.demo.name import company_domain, company_name
+from resolvers.demo.sign_in import demo_tokens
+from resolvers.demo.size import THE_AGENCY, DemoSize, demo_size
+from resolvers.error import RefusedError
+from resolvers.interning import state_contents
+from resolvers.sign_in import InvalidTokenError, sign_in
+from tests.factory import Factory
+
+REPORTS = catalogue.where(lambda permission: permission.area == "reports")
+
+
+async def everything(connection: AsyncConnection) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables but the moments at which the loader ran."""
+    found = {}
+    for table in TABLES:
+        columns = [column for column in table.c if column.name != "created_at"]
+        rows = await connection.execute(select(*columns).order_by(*table.primary_key.columns))
+        found[table.name] = [tuple(row) for row in rows]
+    return found
+
+
+async def check_counters(connection: AsyncConnection) -> None:
+    """R15."""
+    active, off = (
+        func.sum(case((grants.c.status == status, 1), else_=0))
+        for status in (GrantStatus.ACTIVE, GrantStatus.DEACTIVATED)
+    )
+    admins = func.sum(
+        case(((grants.c.status == GrantStatus.ACTIVE) & (grants.c.access_type == AccessType.PARTNER_ADMIN), 1), else_=0)
+    )
+    counted = await connection.execute(
+        select(grants.c.client_id, active, off, admins)
+        .where(grants.c.client_id.is_not(None))
+        .group_by(grants.c.client_id)
+    )
+    truth = {key: tuple(numbers) for key, *numbers in counted}
+    kept = await connection.execute(
+        select(clients.c.id, clients.c.active_people, clients.c.deactivated_people, clients.c.active_partner_admins)
+    )
+    for key, *numbers in kept:
+        assert tuple(numbers) == truth.get(key, (0, 0, 0))
+    by_member = await connection.execute(
+        select(grants.c.member_id, active).where(grants.c.member_id.is_not(None)).group_by(grants.c.member_id)
+    )
+    places = {row[0]: row[1] for row in by_member}
+    for row in await connection.execute(select(members.c.id, members.c.active_clients)):
+        assert row.active_clients == places.get(row.id, 0)
+
+
+async def check_history(connection: AsyncConnection) -> None:
+    """Each grant's timeline leads to what it is, and each operation counts its outcomes."""
+    last: dict[int, Any] = {}
+    for entry in await connection.execute(select(timeline_entries).order_by(timeline_entries.c.id)):
+        before = last.get(entry.grant_id)
+        assert entry.before_status == (before.after_status if before else None)
+        assert before is None or entry.before_state_id == before.after_state_id
+        assert before is None or before.at <= entry.at
+        last[entry.grant_id] = entry
+    for grant in await connection.execute(select(grants)):
+        entry = last.pop(grant.id)
+        assert (entry.after_status, entry.after_state_id, entry.after_access_type) == (
+            grant.status,
+            grant.state_id,
+            grant.access_type,
+        )
+        assert entry.after_set_version_id == grant.set_version_id
+    assert not last
+    counts = Counter(row.operation_id for row in await connection.execute(select(outcomes.c.operation_id)))
+    for operation in await connection.execute(select(operations)):
+        assert operation.total == counts[operation.id] == operation.applied + operation.noop + operation.rejected
+        assert operation.total < CELLS
+
+
+async def check_states(connection: AsyncConnection) -> None:
+    """Every state is closed, and every decision is what the bounded rule says."""
+    rows = (await connection.execute(select(decisions).where(decisions.c.status == OutcomeStatus.APPLIED))).all()
+    used = {row.state_id for row in await connection.execute(select(grants.c.state_id))}
+    names = ("before_state_id", "after_state_id", "requested_state_id", "authority_state_id")
+    used |= {getattr(row, name) for row in rows for name in names}
+    states = await state_contents(connection, used - {None})
+    assert all(catalogue.is_valid(state) for state in states.values())
+    for row in rows:
+        if row.after_access_type != AccessType.SUPER_ADMIN and row.after_status == GrantStatus.ACTIVE:
+            target, requested, authority = (
+                states[key] for key in (row.before_state_id, row.requested_state_id, row.authority_state_id)
+            )
+            assert apply_rule(target, requested, authority, catalogue).after == states[row.after_state_id]
+            is_admin = bool(states[row.after_state_id] & catalogue.partner_admin)
+            assert (row.after_access_type == AccessType.PARTNER_ADMIN) == is_admin
+
+
+async def test_the_agency_is_what_people_are_promised(database: Database) -> None:
+    assert await is_new(database)
+    assert await load_demo(database, THE_AGENCY)
+    assert not await is_new(database)
+    async with database.read() as connection:
+        agency, studio = (await connection.execute(select(partners).order_by(partners.c.hub_id))).all()
+        assert (agency.hub_id, studio.hub_id) == (9000001, 9000002)
+        people = (
+            await connection.execute(
+                select(members, users.c.email).join(users, users.c.id == members.c.user_id).order_by(members.c.id)
+            )
+        ).all()
+        ours = [row for row in people if row.partner_id == agency.id]
+        assert Counter(row.kind for row in ours) == {"EMPLOYEE": 45, "CONTRACTOR": 12}
+        assert all(row.email.endswith(".example") for row in people)
+        assert {row.status for row in ours} == {"ACTIVE", "DEACTIVATED"}
+        assert {row.manager_rights for row in ours} == {"NONE", "VIEW", "EDIT"}
+        assert any(not row.verified for row in ours)
+        assert any(row.default_permission_set_id for row in ours)
+        theirs = {row.user_id for row in people if row.partner_id == studio.id}
+        assert len(theirs & {row.user_id for row in ours}) == 1
+
+        places = (
+            await connection.execute(select(clients, accounts).join(accounts, accounts.c.id == clients.c.account_id))
+        ).all()
+        mine = [row for row in places if row.partner_id == agency.id]
+        assert sorted(row.hub_id for row in mine) == list(range(1000001, 1000301))
+        assert {row.account_type for row in mine} == {"STANDARD", "SANDBOX", "DEVELOPER_TEST", "APP_DEVELOPER"}
+        assert len({row.tiers for row in mine}) > 20
+        assert {row.currency for row in mine} == {"EUR", "USD", None}
+        assert any(row.managed_mrr is None for row in mine)
+        assert any(row.display_name is None for row in mine)
+        assert any(row.active_people and not row.active_partner_admins for row in mine)
+        assert any(not row.active_people for row in mine)
+        shared = {row.account_id for row in mine} & {row.account_id for row in places if row.partner_id == studio.id}
+        assert len(shared) == 15
+
+        living = (await connection.execute(select(grants).where(grants.c.partner_id == agency.id))).all()
+        assert {row.status for row in living} == {"ACTIVE", "DEACTIVATED", "REMOVED"}
+        assert {row.access_type for row in living} == {"SUPER_ADMIN", "PARTNER_ADMIN", "STANDARD"}
+        assert {row.customised for row in living} == {True, False}
+        outdated = (
+            select(func.count())
+            .select_from(grants)
+            .join(permission_set_versions, permission_set_versions.c.id == grants.c.set_version_id)
+            .join(permission_sets, permission_sets.c.id == permission_set_versions.c.set_id)
+            .where(permission_set_versions.c.version < permission_sets.c.version)
+        )
+        assert await connection.scalar(outdated)
+        assert await connection.scalar(select(func.count()).select_from(teams))
+        assert await connection.scalar(select(func.count()).select_from(grant_teams))
+        by_email = {row.email: row for row in ours}
+        rafael, sigrid = by_email["rafael@fox-agency.example"], by_email["sigrid@fox-agency.example"]
+        held = [row for row in living if row.member_id == rafael.id]
+        states = await state_contents(connection, {row.state_id for row in held})
+        assert len(held) > 50
+        assert {row.access_type for row in held} == {"PARTNER_ADMIN"}
+        assert all(not states[row.state_id] & REPORTS for row in held)
+        assert {row.access_type for row in living if row.member_id == sigrid.id} == {"SUPER_ADMIN"}
+        others = select(grants.c.account_id).where(
+            grants.c.access_type == AccessType.SUPER_ADMIN, grants.c.client_id.is_(None)
+        )
+        own = set((await connection.execute(others)).scalars())
+        assert [row.hub_id for row in mine if row.account_id not in own] == [1000008, 1000158]
+
+
+async def test_the_agency_is_valid_under_the_rules(database: Database) -> None:
+    await load_demo(database, THE_AGENCY)
+    async with database.read() as connection:
+        await check_counters(connection)
+        await check_history(connection)
+        await check_states(connection)
+
+
+async def test_the_demo_is_the_same_on_both_databases_and_each_time(database: Database) -> None:
+    await load_demo(database, THE_AGENCY)
+    async with database.read() as connection:
+        found = await everything(connection)
+    first = SEEN.setdefault("demo", found)
+    assert found.keys() == first.keys()
+    for name, rows in found.items():
+        assert rows == first[name], name
+
+
+SEEN: dict[str, dict[str, list[tuple[Any, ...]]]] = {}
+"""The demo of the first run of the test above, which each later one must equal."""
+
+
+async def test_loading_again_changes_nothing_and_another_demo_is_refused(database: Database) -> None:
+    await load_demo(database, THE_AGENCY)
+    async with database.read() as connection:
+        before = await everything(connection)
+    assert not await load_demo(database, demo_size())
+    with pytest.raises(RefusedError, match="partners already"):
+        await load_demo(database, demo_size(people=100, clients=10))
+    async with database.read() as connection:
+        assert await everything(connection) == before
+
+
+async def test_a_database_with_partners_of_its_own_gets_no_demo(database: Database, factory: Factory) -> None:
+    await factory.partner()
+    with pytest.raises(RefusedError, match="partners already"):
+        await load_demo(database, THE_AGENCY)
+
+
+class StopError(Exception):
+    pass
+
+
+def stop(done: int, total: int) -> None:
+    if 0 < done < total:
+        raise StopError
+
+
+async def test_an_interrupted_demo_is_named(database: Database) -> None:
+    size = demo_size(people=60, clients=450, grants_per_client=2)
+    with pytest.raises(StopError):
+        await load_demo(database, size, stop)
+    with pytest.raises(RefusedError, match="interrupted"):
+        await load_demo(database, size)
+
+
+async def test_an_interrupted_agency_leaves_nothing(database: Database) -> None:
+    with pytest.raises(StopError):
+        await load_demo(database, THE_AGENCY, stop)
+    assert await is_new(database)
+    assert await load_demo(database, THE_AGENCY)
+
+
+async def test_an_ecosystem_has_the_numbers_asked_for(database: Database) -> None:
+    size = demo_size(people=90, clients=301, grants_per_client=7, partners=3)
+    told: list[tuple[int, int]] = []
+    await load_demo(database, size, lambda done, total: told.append((done, total)))
+    assert told[-1] == (301, 301)
+    async with database.read() as connection:
+        assert await connection.scalar(select(func.count()).select_from(partners)) == 3
+        assert await connection.scalar(select(func.count()).select_from(members)) == 90
+        assert await connection.scalar(select(func.count()).select_from(clients)) == 301
+        living = select(grants.c.client_id, func.count().label("people")).where(
+            grants.c.client_id.is_not(None), grants.c.ended == 0
+        )
+        counts = {row.people for row in await connection.execute(living.group_by(grants.c.client_id))}
+        assert counts == {7}
+        assert len((await connection.execute(select(accounts.c.id))).all()) < 301
+        await check_counters(connection)
+        await check_history(connection)
+        await check_states(connection)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"people": 19},
+        {"people": 28_001},
+        {"clients": 0},
+        {"clients": 55_001},
+        {"grants_per_client": -1},
+        {"people": 100, "clients": 55_000, "grants_per_client": 60},
+        {"people": 40, "grants_per_client": 31},
+        {"people": 40, "partners": 3},
+        {"partners": 0},
+        {"clients": 3, "partners": 4},
+    ],
+)
+def test_numbers_that_do_not_go_together_are_refused(numbers: dict[str, int]) -> None:
+    with pytest.raises(RefusedError):
+        demo_size(**numbers)
+
+
+def test_the_whole_ecosystem_is_a_size() -> None:
+    assert demo_size(28_000, 55_000, 18) == DemoSize(28_000, 55_000, 18, 28)
+    assert demo_size() == THE_AGENCY
+
+
+def test_every_company_has_a_name_and_a_domain_of_its_own() -> None:
+    names = [company_name(number) for number in range(55_000)]
+    assert len(set(names)) == len({company_domain(name) for name in names}) == 55_000
+
+
+async def test_each_start_gives_the_demo_people_new_tokens(database: Database) -> None:
+    async with database.write() as session:
+        assert await demo_tokens(await session.connection()) == []
+    await load_demo(database, THE_AGENCY)
+    async with database.write() as session:
+        first = await demo_tokens(await session.connection())
+    async with database.write() as session:
+        second = await demo_tokens(await session.connection())
+    assert len(second) == 7
+    viewers = {token.email: await sign_in(database, token.secret) for token in second}
+    assert viewers["olivia@fox-agency.example"].memberships[0].acts
+    assert viewers["vera@fox-agency.example"].memberships[0].sees
+    assert not viewers["vera@fox-agency.example"].memberships[0].acts
+    assert not viewers["nils@fox-agency.example"].memberships[0].sees
+    assert len(viewers["carlos@freelance.example"].memberships) == 2
+    for token in first:
+        with pytest.raises(InvalidTokenError):
+            await sign_in(database, token.secret)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from models.database import Database
 from resolvers.client_import import import_clients
 from resolvers.demo.load import load_demo
+from resolvers.demo.sign_in import demo_people
 from resolvers.demo.size import demo_size
 from resolvers.import_result import ImportResult, ImportStatus
 from resolvers.import_result import Progress as Report
@@ -100,5 +101,15 @@ def demo(
     """
     size = demo_size(people, clients, grants_per_client, partners)
     with progress_bar("Clients") as report:
-        made = with_database(lambda database: load_demo(database, size, report))
+
+        async def work(database: Database) -> tuple[bool, dict[str, str]]:
+            made = await load_demo(database, size, report)
+            async with database.read() as connection:
+                return made, await demo_people(connection)
+
+        made, signing_in = with_database(work)
     typer.echo("The demo is loaded." if made else "The demo is there already; nothing was changed.")
+    if signing_in:
+        typer.echo("Sign in with cam token create --scope read --scope write --email, as one of:")
+    for email, who in signing_in.items():
+        typer.echo(f"  {email}: {who}")

@@ -25,16 +25,23 @@ class DemoToken:
     secret: str
 
 
-async def demo_tokens(connection: AsyncConnection) -> list[DemoToken]:
-    """Makes a token for each demo person and revokes those of earlier starts; none if this is no demo database."""
+async def demo_people(connection: AsyncConnection) -> dict[str, str]:
+    """Returns who can be signed in as, with who they are, by e-mail address; nobody if this is no demo database."""
     marked = select(operations.c.id).where(
         operations.c.partner_id.is_(None),
         operations.c.state == OperationState.COMPLETED,
         operations.c.request.startswith('{"demo": ', autoescape=True),
     )
     if await connection.scalar(marked.limit(1)) is None:
-        return []
+        return {}
     who = {person.email: person.who for person in (*DEMO_PEOPLE, THE_OTHER_OWNER)}
+    found = set(await connection.scalars(select(users.c.email).where(users.c.email.in_(who))))
+    return {email: words for email, words in who.items() if email in found}
+
+
+async def demo_tokens(connection: AsyncConnection) -> list[DemoToken]:
+    """Makes a token for each demo person and revokes those of earlier starts; none if this is no demo database."""
+    who = await demo_people(connection)
     found = await connection.execute(select(users.c.id, users.c.email).where(users.c.email.in_(who)))
     keys = {row.email: row.id for row in found}
     await connection.execute(
@@ -44,7 +51,6 @@ async def demo_tokens(connection: AsyncConnection) -> list[DemoToken]:
     )
     tokens = []
     for email, words in who.items():
-        if email in keys:
-            made = await create_token(connection, keys[email], name=NAME, expires_in_days=DAYS)
-            tokens.append(DemoToken(email, words, made.secret))
+        made = await create_token(connection, keys[email], name=NAME, expires_in_days=DAYS)
+        tokens.append(DemoToken(email, words, made.secret))
     return tokens

@@ -75,7 +75,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     log = folder / "serve.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "server.command", "serve"],
+            [sys.executable, "-m", "server", "serve"],
             cwd=ROOT,
             env=environment,
             stdout=output,
@@ -97,7 +97,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def cam(environment: dict[str, str], *arguments: str) -> str:
     """Runs one command to its end and returns what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "server.command", *arguments],
+        [sys.executable, "-m", "server", *arguments],
         cwd=ROOT,
         env=environment,
         capture_output=True,

@@ -1,0 +1,178 @@
+"""From the access that is asked for to R of the rule, for each client, person and grant."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.grant import AccessType, GrantStatus, grants
+from models.permission.catalogue import catalogue
+from models.permission.mask import tier_mask
+from models.permission.state import State
+from models.permission_set import permission_set_versions, permission_sets
+from models.team import grant_teams
+from resolvers.error import RefusalCode, refuse
+from resolvers.interning import state_contents
+from resolvers.operation.outcome_code import OutcomeCode
+from resolvers.operation.request import (
+    CopyFrom,
+    CurrentVersion,
+    DefaultSet,
+    FromPermissions,
+    FromSet,
+    RequestedAccess,
+    TeamRequest,
+)
+from resolvers.operation.situation import ClientFacts, GrantFacts, MemberFacts, Requested
+from resolvers.permission_request import requested_state
+from resolvers.readable import readable_grants, readable_permission_sets
+from resolvers.viewer import Viewer
+
+ACCESS = ("input", "access")
+
+
+@dataclass(slots=True)
+class AccessSource:
+    """Where R comes from: one state for all, or one that depends on the client, the person or the grant."""
+
+    fixed: Requested | None = None
+    account_id: int | None = None
+    """The only account in which the set can be used: it is that client's own (F49)."""
+    copied_account_id: int | None = None
+    """The only account that knows the set of the copied grant."""
+    by_default: bool = False
+    by_current_version: bool = False
+    copied: Requested | None = None
+    copied_teams: tuple[TeamRequest, ...] = ()
+    sets: dict[int, Requested] = field(default_factory=dict)
+    """By version: what each person's default set, or the newest version of each grant's set, gives."""
+
+    @property
+    def needs_tiers(self) -> bool:
+        """Says whether the client's product tiers decide over R (E27)."""
+        return self.copied is not None
+
+    def of(self, client: ClientFacts, member: MemberFacts, grant: GrantFacts | None) -> Requested | OutcomeCode | None:
+        """Returns R for a situation, or why there is none; None leaves the permissions as they are."""
+        if self.by_default:
+            return self.sets.get(member.default_version_id or 0, OutcomeCode.NO_PERMISSION_SET)
+        if self.by_current_version:
+            version_id = grant.set_version_id if grant else None
+            return self.sets.get(version_id or 0, OutcomeCode.NO_PERMISSION_SET)
+        if self.copied is not None and client.tiers is not None:
+            kept = catalogue.largest_closed_subset(self.copied.state & tier_mask(client.tiers, catalogue))
+            copied = self.copied
+            return Requested(
+                state=kept,
+                set_version_id=None if client.lacks_set else copied.set_version_id,
+                set_state=None if client.lacks_set else copied.set_state,
+                dropped=copied.state & ~kept,
+            )
+        return self.fixed
+
+
+async def find_access(
+    connection: AsyncConnection, viewer: Viewer, partner_id: int, access: RequestedAccess | None
+) -> AccessSource:
+    """Returns the source of R for what was asked.
+
+    Raises:
+        RefusedError: UNKNOWN_PERMISSION, INVALID_LEVEL, INVALID_PREREQUISITE, NON_DELEGABLE, NOT_FOUND, SOURCE_IS_SUPER_ADMIN.
+    """
+    match access:
+        case None:
+            return AccessSource()
+        case FromPermissions(permissions=permissions):
+            return AccessSource(fixed=Requested(requested_state(permissions, *ACCESS, "permissions")))
+        case FromSet(set_id=set_id):
+            return await _from_set(connection, viewer, partner_id, set_id)
+        case CopyFrom(grant_id=grant_id):
+            return await _copied(connection, viewer, partner_id, grant_id)
+        case DefaultSet():
+            return AccessSource(by_default=True)
+        case CurrentVersion():
+            return AccessSource(by_current_version=True)
+
+
+async def _from_set(connection: AsyncConnection, viewer: Viewer, partner_id: int, set_id: int | None) -> AccessSource:
+    newest = permission_set_versions.c.version == permission_sets.c.version
+    row = (
+        await connection.execute(
+            select(
+                permission_sets.c.account_id,
+                permission_sets.c.partner_id,
+                permission_set_versions.c.id,
+                permission_set_versions.c.state_id,
+            )
+            .join(permission_set_versions, permission_set_versions.c.set_id == permission_sets.c.id)
+            .where(permission_sets.c.id == set_id, newest, permission_sets.c.archived_at.is_(None))
+            .where(permission_sets.c.id.in_(readable_permission_sets(viewer)))
+        )
+    ).one_or_none()
+    if row is None or row.partner_id not in {None, partner_id}:
+        raise refuse(
+            RefusalCode.NOT_FOUND,
+            "There is no such permission set: take an id from partner.permissionSets or client.permissionSets.",
+            *ACCESS,
+            "permissionSet",
+        )
+    state = (await state_contents(connection, [row.state_id]))[row.state_id]
+    return AccessSource(fixed=Requested(state, row.id, state), account_id=row.account_id)
+
+
+async def _copied(connection: AsyncConnection, viewer: Viewer, partner_id: int, grant_id: int | None) -> AccessSource:
+    row = (
+        await connection.execute(
+            select(
+                grants.c.access_type,
+                grants.c.state_id,
+                grants.c.set_version_id,
+                permission_set_versions.c.state_id.label("set_state_id"),
+                permission_sets.c.account_id.label("set_account_id"),
+            )
+            .outerjoin(permission_set_versions, permission_set_versions.c.id == grants.c.set_version_id)
+            .outerjoin(permission_sets, permission_sets.c.id == permission_set_versions.c.set_id)
+            .where(grants.c.id == grant_id, grants.c.partner_id == partner_id)
+            .where(grants.c.status != GrantStatus.REMOVED.value, grants.c.id.in_(readable_grants(viewer)))
+        )
+    ).one_or_none()
+    if row is None:
+        raise refuse(
+            RefusalCode.NOT_FOUND,
+            "There is no such grant to copy from: take the id of one of client.grants that is not removed.",
+            *ACCESS,
+            "copyFrom",
+        )
+    if row.access_type == AccessType.SUPER_ADMIN.value:
+        raise refuse(
+            RefusalCode.SOURCE_IS_SUPER_ADMIN,
+            "A super admin's access cannot be copied: copy from a partner admin, or use a permission set.",
+            *ACCESS,
+            "copyFrom",
+        )
+    states = await state_contents(connection, {row.state_id, row.set_state_id or row.state_id})
+    teams = await connection.execute(
+        select(grant_teams.c.team_id, grant_teams.c.is_primary).where(grant_teams.c.grant_id == grant_id)
+    )
+    return AccessSource(
+        copied=Requested(states[row.state_id], row.set_version_id, states.get(row.set_state_id)),
+        copied_account_id=row.set_account_id,
+        copied_teams=tuple(TeamRequest(team_id, primary) for team_id, primary in teams),
+    )
+
+
+async def load_newest_versions(connection: AsyncConnection, version_ids: Iterable[int]) -> dict[int, Requested]:
+    """Returns, for each version of a set, what the newest version of the same set gives (P12); archived sets give nothing."""
+    given = permission_set_versions.alias("given")
+    newest = permission_set_versions.alias("newest")
+    rows = (
+        await connection.execute(
+            select(given.c.id, newest.c.id.label("newest_id"), newest.c.state_id)
+            .join(permission_sets, permission_sets.c.id == given.c.set_id)
+            .join(newest, (newest.c.set_id == given.c.set_id) & (newest.c.version == permission_sets.c.version))
+            .where(given.c.id.in_(sorted(set(version_ids))), permission_sets.c.archived_at.is_(None))
+        )
+    ).all()
+    states: Mapping[int, State] = await state_contents(connection, {row.state_id for row in rows})
+    return {row.id: Requested(states[row.state_id], row.newest_id, states[row.state_id]) for row in rows}

@@ -1,0 +1,96 @@
+"""Classes of clients and people: those that are alike in all that decides over a cell share a number."""
+
+from collections.abc import Hashable, Sequence
+from itertools import product
+from typing import Generic, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.permission.catalogue import catalogue
+from models.permission.state import State
+from resolvers.interning import state_contents
+from resolvers.operation.access import AccessSource, load_newest_versions
+from resolvers.operation.actor import Actor
+from resolvers.operation.outcome_code import OutcomeCode
+from resolvers.operation.request import OperationRequest
+from resolvers.operation.scope import TargetClient, TargetMember
+from resolvers.operation.situation import ClientFacts, GrantFacts, MemberFacts, Situation
+from resolvers.operation.team import TeamPlan
+
+Facts = TypeVar("Facts", bound=Hashable)
+
+
+class _Numbers(Generic[Facts]):
+    """Gives each distinct value a number and finds the value again."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Facts, int] = {}
+        self.facts: list[Facts] = []
+
+    def of(self, facts: Facts) -> int:
+        number = self._numbers.setdefault(facts, len(self.facts))
+        if number == len(self.facts):
+            self.facts.append(facts)
+        return number
+
+
+class Classes:
+    """Sorts the targets of one operation into classes, and puts classes together into situations."""
+
+    def __init__(self, request: OperationRequest, source: AccessSource, actor: Actor, team_plan: TeamPlan) -> None:
+        self._request = request
+        self._source = source
+        self._actor = actor
+        self._team_plan = team_plan
+        self._clients = _Numbers[ClientFacts]()
+        self._members = _Numbers[MemberFacts]()
+        self._states: dict[int, State] = {}
+
+    @property
+    def has_teams(self) -> bool:
+        """Says whether teams are asked for in any of the clients."""
+        return bool(self._team_plan.by_client)
+
+    def of_client(self, client: TargetClient) -> int:
+        """Returns the class of a client."""
+        refusal = None
+        if self._source.account_id not in {None, client.account_id}:
+            refusal = OutcomeCode.NO_PERMISSION_SET
+        elif not self._team_plan.held(self._actor, client.id):
+            refusal = OutcomeCode.TEAM_NOT_HELD
+        tiers = frozenset(client.tiers.split()) if self._source.needs_tiers else None
+        lacks_set = self._source.copied_account_id not in {None, client.account_id}
+        return self._clients.of(ClientFacts(self._actor.authorities.get(client.id), refusal, tiers, lacks_set))
+
+    def of_member(self, member: TargetMember) -> int:
+        """Returns the class of a person."""
+        return self._members.of(
+            MemberFacts(
+                status=member.status,
+                verified=member.verified,
+                is_actor=member.id == self._actor.member_id,
+                default_version_id=member.default_version_id if self._source.by_default else None,
+            )
+        )
+
+    def combinations(self) -> set[tuple[int, int, str]]:
+        """Returns all situations without a grant."""
+        return {(*pair, "") for pair in product(range(len(self._clients.facts)), range(len(self._members.facts)))}
+
+    async def load(self, connection: AsyncConnection, found: Sequence[GrantFacts]) -> None:
+        """Reads the states and set versions that the situations of existing grants and default sets name."""
+        self._states = await state_contents(connection, {grant.state_id for grant in found})
+        versions: set[int] = set()
+        if self._source.by_default:
+            versions = {facts.default_version_id for facts in self._members.facts if facts.default_version_id}
+        elif self._source.by_current_version:
+            versions = {grant.set_version_id for grant in found if grant.set_version_id}
+        if versions:
+            self._source.sets = await load_newest_versions(connection, versions)
+
+    def situation(self, client_class: int, member_class: int, grant: GrantFacts | None) -> Situation:
+        """Returns all that decides over the cells of a combination of classes."""
+        client, member = self._clients.facts[client_class], self._members.facts[member_class]
+        # A state from before a requirement was added to the catalogue counts for what of it is closed.
+        before = catalogue.largest_closed_subset(self._states[grant.state_id]) if grant else 0
+        return Situation(client, member, grant, before, self._source.of(client, member, grant))

@@ -1,0 +1,160 @@
+"""Carrying out an operation: the whole pipeline in one transaction, or, for a dry run, all of it but the writing."""
+
+from array import array
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.database import Database
+from models.operation import Operation, OperationKind, OperationState, OutcomeStatus, operations
+from models.table import now
+from resolvers.idempotency import IdempotentCall, remember, remembered
+from resolvers.interning import intern_states
+from resolvers.operation.cell import cells
+from resolvers.operation.plan import Plan, make_plan
+from resolvers.operation.request import OperationRequest
+from resolvers.operation.verdict import Verdicts
+from resolvers.operation.write import CellWriter
+from resolvers.viewer import Viewer
+
+_ROWS_AT_ONCE = 10_000
+
+
+@dataclass(slots=True)
+class DryRun:
+    """What an operation would do (P02, N01): four numbers a cell, so that a million of them stay small."""
+
+    kind: OperationKind
+    partner_id: int
+    requested_by_id: int
+    at: datetime
+    atomic: bool
+    reason: str | None
+    verdicts: Verdicts
+    counts: dict[OutcomeStatus, int]
+    client_ids: "array[int]" = field(default_factory=lambda: array("q"))
+    member_ids: "array[int]" = field(default_factory=lambda: array("q"))
+    grant_ids: "array[int]" = field(default_factory=lambda: array("q"))
+    """0 where there is no grant."""
+    decisions: "array[int]" = field(default_factory=lambda: array("l"))
+
+
+async def preview(database: Database, viewer: Viewer, request: OperationRequest) -> DryRun:
+    """Returns the outcomes that ``execute`` would give, and writes nothing.
+
+    Raises:
+        RefusedError: if the request as a whole cannot be carried out.
+    """
+    at = now()
+    async with database.read() as connection:
+        plan = await make_plan(connection, viewer, request, at)
+        dry_run = DryRun(
+            kind=request.kind,
+            partner_id=plan.scope.partner_id,
+            requested_by_id=viewer.user_id,
+            at=at,
+            atomic=request.options.atomic,
+            reason=request.options.reason,
+            verdicts=plan.verdicts,
+            counts=_by_status(plan),
+        )
+        await _collect(connection, dry_run)
+    return dry_run
+
+
+async def _collect(connection: AsyncConnection, dry_run: DryRun) -> None:
+    columns = (cells.c.client_id, cells.c.member_id, cells.c.grant_id, cells.c.decision)
+    async with connection.stream(select(*columns).order_by(cells.c.position)) as rows:
+        async for part in rows.partitions(_ROWS_AT_ONCE):
+            for client_id, member_id, grant_id, decision in part:
+                dry_run.client_ids.append(client_id)
+                dry_run.member_ids.append(member_id)
+                dry_run.grant_ids.append(grant_id or 0)
+                dry_run.decisions.append(decision)
+
+
+async def execute(
+    database: Database, viewer: Viewer, request: OperationRequest, call: IdempotentCall | None = None
+) -> int:
+    """Carries a request out, all of it or, on an error, nothing, and returns the operation's key.
+
+    With an idempotent call that was answered before, returns the operation of the first answer (R22).
+
+    Raises:
+        RefusedError: if the request as a whole cannot be carried out.
+        AccessError: IDEMPOTENCY_KEY_MISMATCH.
+    """
+    async with database.write() as session:
+        first = await remembered(session, call)
+        if first is not None:
+            return int(first)
+        operation_id = await run(session, viewer, request)
+        await remember(session, call, operation_id)
+    return operation_id
+
+
+async def run(session: AsyncSession, viewer: Viewer, request: OperationRequest) -> int:
+    """Carries a request out inside a transaction, for a request or for a worker, and returns the operation's key."""
+    connection, at = await session.connection(), now()
+    plan = await make_plan(connection, viewer, request, at)
+    operation = Operation(
+        partner_id=plan.scope.partner_id,
+        kind=request.kind,
+        state=OperationState.RUNNING,
+        mode=request.options.mode,
+        atomic=request.options.atomic,
+        requested_by_id=viewer.user_id,
+        reason=request.options.reason,
+        request=request.as_json,
+        created_at=at,
+    )
+    session.add(operation)
+    await session.flush()
+    operation_id = operation.id
+    if operation_id is None:
+        raise RuntimeError("The database gave the operation no key.")
+    writer = CellWriter(connection, operation_id, plan.scope.partner_id, at)
+    await _write(connection, writer, plan, request, viewer.user_id)
+    counts = _by_status(plan)
+    await connection.execute(
+        update(operations)
+        .where(operations.c.id == operation_id)
+        .values(
+            state=OperationState.COMPLETED.value,
+            finished_at=now(),
+            total=sum(counts.values()),
+            applied=counts.get(OutcomeStatus.APPLIED, 0),
+            noop=counts.get(OutcomeStatus.NOOP, 0),
+            rejected=counts.get(OutcomeStatus.REJECTED, 0),
+        )
+    )
+    return operation_id
+
+
+async def _write(
+    connection: AsyncConnection, writer: CellWriter, plan: Plan, request: OperationRequest, granted_by_id: int
+) -> None:
+    """Writes decisions, grants, teams, timeline, outcomes and counters (steps *write* and *record* of the pipeline)."""
+    made = [decision for number, decision in plan.verdicts.numbered() if plan.counts.get(number)]
+    states = {state for d in made for state in (d.before, d.after, d.requested, d.authority, d.dropped)}
+    state_ids = await intern_states(connection, states)
+    await writer.record_decisions(plan.verdicts, plan.counts, state_ids)
+    if any(decision.status is OutcomeStatus.APPLIED for decision in made):
+        await writer.create_grants(granted_by_id, request.expiry)
+        await writer.change_grants(request.expiry)
+        if plan.has_teams:
+            await writer.assign_teams()
+        await writer.record_timeline()
+        await writer.keep_counters()
+    await writer.record_outcomes()
+
+
+def _by_status(plan: Plan) -> dict[OutcomeStatus, int]:
+    counts: dict[OutcomeStatus, int] = {}
+    for number, count in plan.counts.items():
+        status = plan.verdicts[number].status
+        counts[status] = counts.get(status, 0) + count
+    return counts

@@ -1,0 +1,60 @@
+"""What holds for a client over the whole batch, whatever each cell alone may do."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Integer, func, select, update
+from sqlalchemy import cast as cast_to
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.client import clients
+from models.grant import AccessType, GrantStatus
+from models.operation import OutcomeStatus
+from resolvers.operation.cell import cells
+from resolvers.operation.outcome_code import OutcomeCode
+from resolvers.operation.situation import Decision
+from resolvers.operation.verdict import Verdicts
+
+
+async def guard_lockout(connection: AsyncConnection, verdicts: Verdicts) -> None:
+    """Rejects the cells that would leave a client with people but without an ACTIVE partner admin (N04, E14, R7)."""
+    losing = [number for number, decision in verdicts.numbered() if decision.loses_partner_admin]
+    if not losing:
+        return
+    gaining = [number for number, decision in verdicts.numbered() if _gains_partner_admin(decision)]
+    gains = func.sum(cast_to(cells.c.decision.in_(gaining), Integer))
+    losses = func.sum(cast_to(cells.c.decision.in_(losing), Integer))
+    locked = (
+        select(cells.c.client_id)
+        .join(clients, clients.c.id == cells.c.client_id)
+        .group_by(cells.c.client_id, clients.c.active_partner_admins)
+        .having(losses > 0)
+        .having(clients.c.active_partner_admins + gains - losses <= 0)
+    )
+    locked_ids = (await connection.execute(locked)).scalars().all()
+    if locked_ids:
+        twins = {number: verdicts.rejected_twin(number, OutcomeCode.WOULD_LOCK_OUT) for number in losing}
+        for number, twin in twins.items():
+            await connection.execute(
+                update(cells).where(cells.c.decision == number, cells.c.client_id.in_(locked_ids)).values(decision=twin)
+            )
+
+
+async def guard_atomic(connection: AsyncConnection, verdicts: Verdicts, counts: Mapping[int, int]) -> bool:
+    """Rejects everything if anything was rejected; says whether it had to."""
+    statuses = {number: decision.status for number, decision in verdicts.numbered() if counts.get(number)}
+    if OutcomeStatus.REJECTED not in statuses.values():
+        return False
+    for number, status in statuses.items():
+        if status is OutcomeStatus.APPLIED:
+            twin = verdicts.rejected_twin(number, OutcomeCode.ATOMIC_REJECTED)
+            await connection.execute(update(cells).where(cells.c.decision == number).values(decision=twin))
+    return True
+
+
+def _gains_partner_admin(decision: Decision) -> bool:
+    """Says whether the cell brings an ACTIVE partner admin into the client."""
+    return (
+        decision.status is OutcomeStatus.APPLIED
+        and (decision.after_status, decision.after_access_type) == (GrantStatus.ACTIVE, AccessType.PARTNER_ADMIN)
+        and (decision.before_status, decision.before_access_type) != (GrantStatus.ACTIVE, AccessType.PARTNER_ADMIN)
+    )

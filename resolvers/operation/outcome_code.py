@@ -1,0 +1,89 @@
+"""Why an outcome is rejected, or changes nothing, and what each code says to a person: what happened, and what to do next."""
+
+from enum import StrEnum
+
+
+class OutcomeCode(StrEnum):
+    """One code for each way in which a single outcome can be refused."""
+
+    ALREADY_GRANTED = "ALREADY_GRANTED"
+    NO_CHANGE = "NO_CHANGE"
+    NOT_PARTNER_ADMIN = "NOT_PARTNER_ADMIN"
+    NOT_VERIFIED = "NOT_VERIFIED"
+    NOT_A_MEMBER = "NOT_A_MEMBER"
+    NOT_A_PARTNER = "NOT_A_PARTNER"
+    DEACTIVATED = "DEACTIVATED"
+    NOT_ACTIVE = "NOT_ACTIVE"
+    EXPIRED = "EXPIRED"
+    EXCEEDS_AUTHORITY = "EXCEEDS_AUTHORITY"
+    NON_DELEGABLE = "NON_DELEGABLE"
+    UNKNOWN_PERMISSION = "UNKNOWN_PERMISSION"
+    INVALID_LEVEL = "INVALID_LEVEL"
+    INVALID_PREREQUISITE = "INVALID_PREREQUISITE"
+    NO_PERMISSION_SET = "NO_PERMISSION_SET"
+    SOURCE_IS_SUPER_ADMIN = "SOURCE_IS_SUPER_ADMIN"
+    TARGET_IS_SUPER_ADMIN = "TARGET_IS_SUPER_ADMIN"
+    LAST_SUPER_ADMIN = "LAST_SUPER_ADMIN"
+    NOT_SUPER_ADMIN = "NOT_SUPER_ADMIN"
+    WOULD_LOCK_OUT = "WOULD_LOCK_OUT"
+    NOT_FOR_CONTRACTORS = "NOT_FOR_CONTRACTORS"
+    STALE_REVIEW = "STALE_REVIEW"
+    CONFLICT = "CONFLICT"
+    TEAM_NOT_HELD = "TEAM_NOT_HELD"
+    SEAT_NOT_ELIGIBLE = "SEAT_NOT_ELIGIBLE"
+    ACTOR_LOST_AUTHORITY = "ACTOR_LOST_AUTHORITY"
+    NOT_FOUND = "NOT_FOUND"
+    SELF_EXCLUDED = "SELF_EXCLUDED"
+    ATOMIC_REJECTED = "ATOMIC_REJECTED"
+
+
+MESSAGES: dict[OutcomeCode, str] = {
+    OutcomeCode.ALREADY_GRANTED: "Has access here already. To change it, ask with onExisting: CHANGE.",
+    OutcomeCode.NO_CHANGE: "Nothing to change: the access is as requested, as far as you may set it.",
+    OutcomeCode.NOT_PARTNER_ADMIN: (
+        "You are not an active partner admin in this client. Ask one of its partner admins to do it, or become one yourself."
+    ),
+    OutcomeCode.NOT_VERIFIED: (
+        "The Partner Admin permission can be held only by a verified person of the partner: have the person verified first."
+    ),
+    OutcomeCode.NOT_A_MEMBER: "This person has left the partner and cannot be given access.",
+    OutcomeCode.NOT_A_PARTNER: "Only a partner in an eligible program can have access here.",
+    OutcomeCode.DEACTIVATED: "The person's access here is deactivated. Reactivate it first, then change it.",
+    OutcomeCode.NOT_ACTIVE: "This person is deactivated in the partner. Activate the person first.",
+    OutcomeCode.EXPIRED: "This access has expired. Give it a new expiry, or grant it again.",
+    OutcomeCode.EXCEEDS_AUTHORITY: (
+        "Part of this lies beyond your own permissions here, and mode STRICT changes nothing then. "
+        "See withheld and retained; with mode CLAMP the rest is carried out."
+    ),
+    OutcomeCode.NON_DELEGABLE: "This permission can be held by a super admin only.",
+    OutcomeCode.UNKNOWN_PERMISSION: "There is no such permission: permissionCatalog lists them all.",
+    OutcomeCode.INVALID_LEVEL: "This permission has no such level: permissionCatalog lists its levels.",
+    OutcomeCode.INVALID_PREREQUISITE: "A permission that another one requires is missing.",
+    OutcomeCode.NO_PERMISSION_SET: (
+        "There is no permission set to take the access from: give the person a default set, or name a set that this client can use."
+    ),
+    OutcomeCode.SOURCE_IS_SUPER_ADMIN: "A super admin's access cannot be copied.",
+    OutcomeCode.TARGET_IS_SUPER_ADMIN: (
+        "This person is a super admin here, and only a migration to partner admin changes that."
+    ),
+    OutcomeCode.LAST_SUPER_ADMIN: "This is the client's only active super admin. Make somebody else super admin first.",
+    OutcomeCode.NOT_SUPER_ADMIN: "This person is not a super admin here, so there is nothing to migrate.",
+    OutcomeCode.WOULD_LOCK_OUT: (
+        "This would leave the client with people but without an active partner admin, and nobody could change their access. "
+        "Make somebody else partner admin first, or say acceptLockout: true."
+    ),
+    OutcomeCode.NOT_FOR_CONTRACTORS: "A contractor's access can only be removed, not deactivated.",
+    OutcomeCode.STALE_REVIEW: "Access or assets have changed since the review. Review again, then remove with the new token.",
+    OutcomeCode.CONFLICT: "The access has changed since you read it. Read it again, and send the version that you then see.",
+    OutcomeCode.TEAM_NOT_HELD: "You are not in this team yourself, and giving it needs the right to edit teams here.",
+    OutcomeCode.SEAT_NOT_ELIGIBLE: (
+        "This seat does not fit: the PARTNER seat is for verified people, and a partner admin takes no other."
+    ),
+    OutcomeCode.ACTOR_LOST_AUTHORITY: "Whoever asked for this no longer had the authority when it was carried out.",
+    OutcomeCode.NOT_FOUND: "This person has no access in this client to change: grant access first.",
+    OutcomeCode.SELF_EXCLUDED: "Your own access is left alone unless you say includeSelf: true.",
+    OutcomeCode.ATOMIC_REJECTED: (
+        "Nothing was changed, because another outcome of this operation was rejected and it was asked to be atomic."
+    ),
+}
+"""For each code of an outcome, its message."""

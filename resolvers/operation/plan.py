@@ -1,0 +1,134 @@
+"""The plan of an operation: every cell with its decision, in temporary tables of the transaction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.dialect import create_temporary, insert_many
+from models.permission.catalogue import catalogue
+from resolvers.operation import cell
+from resolvers.operation.access import find_access
+from resolvers.operation.actor import find_actor
+from resolvers.operation.classes import Classes
+from resolvers.operation.decide import decide
+from resolvers.operation.guard import guard_atomic, guard_lockout
+from resolvers.operation.request import OperationRequest
+from resolvers.operation.scope import Scope, find_scope
+from resolvers.operation.situation import GrantFacts
+from resolvers.operation.team import TeamPlan, find_teams
+from resolvers.operation.verdict import Verdicts
+from resolvers.viewer import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The decided cells of an operation; they lie in the temporary tables until the transaction ends."""
+
+    scope: Scope
+    verdicts: Verdicts
+    counts: Mapping[int, int]
+    """By decision: how many cells it has."""
+    has_teams: bool
+
+
+async def make_plan(connection: AsyncConnection, viewer: Viewer, request: OperationRequest, at: datetime) -> Plan:
+    """Returns the plan of a request: targets → cells → situations → decide → guards. Writes only temporary tables.
+
+    The number of statements does not depend on the number of cells.
+
+    Raises:
+        RefusedError: if the request as a whole cannot be carried out.
+    """
+    scope = await find_scope(connection, viewer, request.targets, locked=not request.options.dry_run)
+    source = await find_access(connection, viewer, scope.partner_id, request.access)
+    await create_temporary(connection, *cell.TEMPORARY)
+    asked = source.copied_teams if request.teams is None else request.teams
+    actor = await find_actor(connection, viewer.user_id, scope.partner_id, scope.clients, at, with_teams=bool(asked))
+    team_plan = TeamPlan()
+    if asked:
+        team_plan = await find_teams(connection, viewer, asked, scope.clients, copied=request.teams is None)
+    classes = Classes(request, source, actor, team_plan)
+    await _lay_out(connection, request, scope, classes, team_plan)
+    verdicts = Verdicts()
+    await _decide_all(connection, request, classes, verdicts, paired=scope.pairs is not None)
+    if not request.options.accept_lockout:
+        await guard_lockout(connection, verdicts)
+    counts = await _counts(connection)
+    if request.options.atomic and await guard_atomic(connection, verdicts, counts):
+        counts = await _counts(connection)
+    return Plan(scope, verdicts, counts, has_teams=bool(team_plan.by_client))
+
+
+async def _lay_out(
+    connection: AsyncConnection, request: OperationRequest, scope: Scope, classes: Classes, team_plan: TeamPlan
+) -> None:
+    """Writes the targets with their classes, and what is asked about teams and versions, into the temporary tables."""
+    clients = [
+        {
+            "id": client.id,
+            "position": position,
+            "account_id": client.account_id,
+            "class": classes.of_client(client),
+        }
+        for position, client in enumerate(scope.clients)
+    ]
+    members = [
+        {"id": member.id, "position": position, "user_id": member.user_id, "class": classes.of_member(member)}
+        for position, member in enumerate(scope.members)
+    ]
+    pairs = [
+        {"position": position, "member_id": member_id, "client_id": client_id}
+        for position, (member_id, client_id) in enumerate(scope.pairs or ())
+    ]
+    teams = [
+        {"client_id": client_id, "team_id": team.team_id, "is_primary": team.primary}
+        for client_id, asked in team_plan.by_client.items()
+        for team in asked
+    ]
+    versions = [
+        {"grant_id": grant_id, "version": version}
+        for grant_id, version in dict(request.expected_versions).items()
+        if grant_id is not None
+    ]
+    await insert_many(connection, cell.target_clients, clients)
+    await insert_many(connection, cell.target_members, members)
+    await insert_many(connection, cell.target_pairs, pairs)
+    await insert_many(connection, cell.target_teams, teams)
+    await insert_many(connection, cell.expected_versions, versions)
+
+
+async def _decide_all(
+    connection: AsyncConnection, request: OperationRequest, classes: Classes, verdicts: Verdicts, *, paired: bool
+) -> None:
+    """Decides every situation once and fills the cells with the decisions, by one statement."""
+    expiry = None if request.expiry is None else (request.expiry.at,)
+    key = cell.grant_key(expiry=expiry, teams=classes.has_teams)
+    rows = await connection.execute(cell.existing_situations(key, paired=paired))
+    existing = {(row.client_class, row.member_class, row.grant_key) for row in rows}
+    facts = {grant_key: GrantFacts.of_key(grant_key) for _, _, grant_key in existing}
+    await classes.load(connection, [grant for grant in facts.values() if grant is not None])
+    decided = [
+        {
+            "client_class": client,
+            "member_class": member,
+            "grant_key": grant_key,
+            "decision": verdicts.number(
+                decide(request, classes.situation(client, member, facts.get(grant_key)), catalogue)
+            ),
+        }
+        for client, member, grant_key in sorted(existing | classes.combinations())
+    ]
+    await insert_many(connection, cell.situations, decided)
+    await connection.execute(
+        insert(cell.cells).from_select([column.name for column in cell.cells.c], cell.filled_cells(key, paired=paired))
+    )
+
+
+async def _counts(connection: AsyncConnection) -> dict[int, int]:
+    """Returns how many cells each decision has."""
+    decision = cell.cells.c.decision
+    rows = await connection.execute(select(decision, func.count()).group_by(decision))
+    return {row[0]: row[1] for row in rows}

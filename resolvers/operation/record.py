@@ -1,0 +1,129 @@
+"""Operations as they are read: what was asked, by whom, and what came of it (P01)."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import FromClause, Select, select
+
+from models.operation import OperationKind, OperationState, OutcomeStatus, operations
+from models.partner import partners
+from resolvers.cursor import SortKind
+from resolvers.operation.execute import DryRun
+from resolvers.page import Order, Page, PageRequest, Projection, totals
+from resolvers.partner import PartnerRecord
+from resolvers.readable import readable_operations
+from resolvers.reader import Reader
+from resolvers.viewer import Viewer
+
+NEWEST_FIRST = Order("operation", SortKind.KEY, lambda rows: rows.c.id, descending=True)
+
+
+@dataclass(slots=True, eq=False)
+class OperationRecord:
+    """An operation with its counts; that of a dry run has its outcomes in memory, and a key of no row."""
+
+    id: int
+    partner_id: int | None
+    kind: OperationKind
+    state: OperationState
+    atomic: bool
+    requested_by_id: int | None
+    reason: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    total: int
+    applied: int
+    noop: int
+    rejected: int
+    failed: int
+    previewed: DryRun | None = None
+
+    @property
+    def dry_run(self) -> bool:
+        """Says whether nothing was written (P02)."""
+        return self.previewed is not None
+
+    @property
+    def done(self) -> int:
+        """Returns how many cells have their outcome."""
+        return self.applied + self.noop + self.rejected + self.failed
+
+    @property
+    def pending(self) -> int:
+        """Returns how many cells still wait."""
+        return self.total - self.done
+
+    def count(self, status: OutcomeStatus) -> int:
+        """Returns how many outcomes have a status."""
+        count: int = getattr(self, status.value.lower())
+        return count
+
+
+def _columns(_viewer: Viewer, rows: FromClause, source: FromClause) -> Select[Any]:
+    return select(
+        rows.c.id,
+        rows.c.partner_id,
+        rows.c.kind,
+        rows.c.state,
+        rows.c.atomic,
+        rows.c.requested_by_id,
+        rows.c.reason,
+        rows.c.created_at,
+        rows.c.finished_at,
+        rows.c.total,
+        rows.c.applied,
+        rows.c.noop,
+        rows.c.rejected,
+        rows.c.failed,
+    ).select_from(source)
+
+
+_OPERATIONS = Projection(operations, _columns, OperationRecord)
+
+
+async def operations_by_id(reader: Reader, keys: Sequence[int]) -> list[OperationRecord | None]:
+    """Returns the operations with these keys; None for those the viewer does not know of (T1)."""
+    return await _OPERATIONS.by_key(reader, readable_operations(reader.viewer), keys)
+
+
+async def operations_by_partner(
+    reader: Reader,
+    parents: Sequence[PartnerRecord],
+    *,
+    page: PageRequest = PageRequest(),  # noqa: B008 an immutable value
+) -> list[Page[OperationRecord]]:
+    """Returns one page of each partner's operations, the newest first."""
+    choice = readable_operations(reader.viewer).where(operations.c.partner_id == partners.c.id)
+    keys = [parent.id for parent in parents]
+    return await _OPERATIONS.pages(reader, partners, keys, choice, order=NEWEST_FIRST, request=page)
+
+
+async def operation_totals_by_partner(reader: Reader, parents: Sequence[PartnerRecord]) -> list[int]:
+    """Returns how many operations each partner has had."""
+    keys = [parent.id for parent in parents]
+    return await totals(reader, operations.c.partner_id, keys, readable_operations(reader.viewer))
+
+
+def of_dry_run(dry_run: DryRun) -> OperationRecord:
+    """Returns the operation that a dry run would have been; its key is of no row, and another one each time."""
+    counts = dry_run.counts
+    return OperationRecord(
+        id=-1 - secrets.randbelow(2**62),
+        partner_id=dry_run.partner_id,
+        kind=dry_run.kind,
+        state=OperationState.COMPLETED,
+        atomic=dry_run.atomic,
+        requested_by_id=dry_run.requested_by_id,
+        reason=dry_run.reason,
+        created_at=dry_run.at,
+        finished_at=dry_run.at,
+        total=sum(counts.values()),
+        applied=counts.get(OutcomeStatus.APPLIED, 0),
+        noop=counts.get(OutcomeStatus.NOOP, 0),
+        rejected=counts.get(OutcomeStatus.REJECTED, 0),
+        failed=0,
+        previewed=dry_run,
+    )

@@ -1,0 +1,145 @@
+"""What a caller asks of the write pipeline: which grants, which access, and how."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from models.grant import Seat
+from models.operation import OperationKind, RuleMode
+from models.permission.level import PermissionLevel
+from resolvers.client_filter import ClientFilter
+from resolvers.member_filter import MemberFilter
+
+Key: TypeAlias = int | None
+"""A key that a caller named; None stands for an id that cannot be read, which is as unknown as any other (T1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Every member × every client (F26–F28)."""
+
+    members: tuple[Key, ...]
+    clients: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """An explicit list of (member, client)."""
+
+    pairs: tuple[tuple[Key, Key], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """The people and clients of existing grants."""
+
+    grants: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Everything that the filters select, every such member × every such client (F31)."""
+
+    partner_id: Key = None
+    members: MemberFilter | None = None
+    member_search: str | None = None
+    clients: ClientFilter | None = None
+    client_search: str | None = None
+    except_members: tuple[Key, ...] = ()
+    except_clients: tuple[Key, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutdatedGrants:
+    """Every ACTIVE grant that is on an older version of a permission set (P12)."""
+
+    set_id: Key
+
+
+Targets: TypeAlias = Product | Pairs | Grants | Matching | OutdatedGrants
+
+
+@dataclass(frozen=True, slots=True)
+class FromSet:
+    """The access that a permission set gives."""
+
+    set_id: Key
+
+
+@dataclass(frozen=True, slots=True)
+class FromPermissions:
+    """Single permissions with levels; must miss no requirement."""
+
+    permissions: tuple[tuple[str, PermissionLevel], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyFrom:
+    """A copy of another person's grant (F50)."""
+
+    grant_id: Key
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultSet:
+    """Each person's own default set (F51)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentVersion:
+    """The newest version of the set that each grant came from (P12)."""
+
+
+RequestedAccess: TypeAlias = FromSet | FromPermissions | CopyFrom | DefaultSet | CurrentVersion
+
+
+@dataclass(frozen=True, slots=True)
+class TeamRequest:
+    """A team of a client's account to be given; at most one in a client is the primary one (F54)."""
+
+    team_id: Key
+    primary: bool = False
+
+
+class OnExisting(StrEnum):
+    """What granting does with somebody who is ACTIVE in the client already."""
+
+    SKIP = "SKIP"
+    CHANGE = "CHANGE"
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """A wish about the expiry: at a moment, or, with None, never."""
+
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How a write is carried out."""
+
+    dry_run: bool = False
+    atomic: bool = False
+    mode: RuleMode = RuleMode.CLAMP
+    accept_lockout: bool = False
+    include_self: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRequest:
+    """One request of the pipeline; ``access``, ``teams`` or ``expiry`` left out stay as they are."""
+
+    kind: OperationKind
+    targets: Targets
+    access: RequestedAccess | None = None
+    seat: Seat | None = None
+    teams: tuple[TeamRequest, ...] | None = None
+    expiry: Expiry | None = None
+    on_existing: OnExisting = OnExisting.SKIP
+    expected_versions: tuple[tuple[Key, int], ...] = ()
+    options: WriteOptions = field(default_factory=WriteOptions)
+    as_json: str = "{}"
+    """The request in the caller's words, kept with the operation."""

@@ -1,0 +1,78 @@
+"""Teams that are to be given: which of them each client has, and whether the actor may give them (F54, E6)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.permission.catalogue import catalogue
+from models.permission.level import PermissionLevel
+from models.team import teams
+from resolvers.error import Refusal, RefusalCode, RefusedError, refuse
+from resolvers.operation.actor import Actor
+from resolvers.operation.request import TeamRequest
+from resolvers.operation.scope import TargetClient
+from resolvers.readable import readable_teams
+from resolvers.viewer import Viewer
+
+EDIT_TEAMS = catalogue.state({"teams.edit": PermissionLevel.ALL})
+
+
+@dataclass(frozen=True, slots=True)
+class TeamPlan:
+    """The teams asked for, by client; a team of one client's account means nothing in the others."""
+
+    by_client: Mapping[int, tuple[TeamRequest, ...]] = field(default_factory=dict)
+
+    def held(self, actor: Actor, client_id: int) -> bool:
+        """Says whether the actor may give the teams asked for in a client: by being in them, or by editing teams."""
+        asked = {team.team_id for team in self.by_client.get(client_id, ())}
+        edits = bool(actor.authorities.get(client_id, 0) & EDIT_TEAMS)
+        return edits or asked <= actor.teams.get(client_id, frozenset())
+
+
+async def find_teams(
+    connection: AsyncConnection,
+    viewer: Viewer,
+    asked: Sequence[TeamRequest],
+    found: Sequence[TargetClient],
+    *,
+    copied: bool = False,
+) -> TeamPlan:
+    """Returns which of the teams belong to which target client.
+
+    Raises:
+        RefusedError: NOT_FOUND for a team of none of the clients, INVALID_INPUT for two primary teams in one client. Copied
+            teams of another client are dropped instead (E27).
+    """
+    keys = [team.team_id for team in asked if team.team_id is not None]
+    rows = await connection.execute(
+        select(teams.c.id, teams.c.account_id).where(teams.c.id.in_(keys), teams.c.id.in_(readable_teams(viewer)))
+    )
+    account_of: dict[int, int] = {row.id: row.account_id for row in rows}
+    accounts = {client.account_id for client in found}
+    if not copied:
+        _check_known(asked, account_of, accounts)
+    merged = {team.team_id: team for team in asked}
+    by_account: dict[int, list[TeamRequest]] = {}
+    for team in merged.values():
+        if (account_id := account_of.get(team.team_id or 0)) is not None:
+            by_account.setdefault(account_id, []).append(team)
+    if any(sum(team.primary for team in listed) > 1 for listed in by_account.values()):
+        raise refuse(RefusalCode.INVALID_INPUT, "A person has one primary team in a client.", "input", "teams")
+    return TeamPlan({c.id: tuple(by_account[c.account_id]) for c in found if c.account_id in by_account})
+
+
+def _check_known(asked: Sequence[TeamRequest], account_of: Mapping[int, int], accounts: set[int]) -> None:
+    refusals = [
+        Refusal(
+            RefusalCode.NOT_FOUND,
+            "None of these clients has such a team: take an id from client.teams.",
+            ("input", "teams", str(index), "team"),
+        )
+        for index, team in enumerate(asked)
+        if account_of.get(team.team_id or 0) not in accounts
+    ]
+    if refusals:
+        raise RefusedError(refusals)

@@ -1,0 +1,47 @@
+"""The decisions of one operation, numbered: cells hold the number."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from models.operation import OutcomeStatus
+from resolvers.operation.outcome_code import OutcomeCode
+from resolvers.operation.situation import Decision
+
+
+class Verdicts:
+    """Every distinct decision once, with the number that stands for it in the cells and outcomes."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Decision, int] = {}
+        self._decisions: list[Decision] = []
+
+    def number(self, decision: Decision) -> int:
+        """Returns the number of a decision, a new one if it was not made before."""
+        number = self._numbers.setdefault(decision, len(self._decisions))
+        if number == len(self._decisions):
+            self._decisions.append(decision)
+        return number
+
+    def numbered(self) -> Iterator[tuple[int, Decision]]:
+        """Yields each decision with its number."""
+        return iter(list(enumerate(self._decisions)))
+
+    def __getitem__(self, number: int) -> Decision:
+        """Returns the decision with a number."""
+        return self._decisions[number]
+
+    def rejected_twin(self, number: int, code: OutcomeCode) -> int:
+        """Returns the number of the decision that rejects what this one would have applied."""
+        decision = self._decisions[number]
+        return self.number(
+            replace(
+                decision,
+                status=OutcomeStatus.REJECTED,
+                code=code,
+                requested=decision.before,
+                dropped=0,
+                after=decision.before,
+                after_status=decision.before_status,
+                after_access_type=decision.before_access_type,
+            )
+        )

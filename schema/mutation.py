@@ -1,0 +1,15 @@
+"""The entrances to everything that can be written."""
+
+import strawberry
+
+from schema.file_import import ImportMutation
+from schema.grant_write import GrantMutation
+from schema.permission_set_write import PermissionSetMutation
+
+
+@strawberry.type(
+    description="What can be written. All of it needs a token with the scope `write`. Refusals stand in `userErrors` of the "
+    "payload, and what became of each person and client in the outcomes of its operation."
+)
+class Mutation(GrantMutation, PermissionSetMutation, ImportMutation):
+    """The root of all writes."""

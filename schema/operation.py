@@ -1,0 +1,116 @@
+"""Operations: bulk writes with their counts and outcomes."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from models.operation import OperationKind, OperationState, OutcomeStatus
+from resolvers.operation.record import OperationRecord, operations_by_id
+from resolvers.outcome import outcomes_by_operation
+from resolvers.user import users_by_id
+from schema.connection import After, Before, Connection, First, Last, connection, given, requested, several
+from schema.context import Info
+from schema.enum import described
+from schema.field import column, field
+from schema.node import Node
+from schema.outcome import OutcomeConnection
+from schema.record import shown, shows
+from schema.user import User
+
+described(
+    OperationKind,
+    "What an operation does.",
+    GRANT="Gives access.",
+    CHANGE="Changes access.",
+    DEACTIVATE="Deactivates access.",
+    REACTIVATE="Reactivates access.",
+    REMOVE="Removes access.",
+    MIGRATE="Makes super admins partner admins.",
+    ASSIGN_TEAMS="Assigns teams.",
+    REAPPLY="Applies the newest version of permission sets again.",
+    UNDO="Undoes another operation.",
+    EXPIRE="Ends access that has expired.",
+)
+described(
+    OperationState,
+    "How far an operation is.",
+    QUEUED="Waits to be carried out.",
+    RUNNING="Is being carried out.",
+    COMPLETED="Every outcome is there.",
+    CANCELLED="Was stopped before its end.",
+    FAILED="Could not be carried out.",
+)
+
+
+@strawberry.type(description="How many outcomes of an operation have each status.")
+class OutcomeCounts:
+    """The counts of an operation."""
+
+    record: strawberry.Private[OperationRecord]
+    pending: int = column("How many still wait.")
+    applied: int = column("How many were carried out.")
+    noop: int = column("How many needed no change.")
+    rejected: int = column("How many were refused.")
+    failed: int = column("How many went wrong.")
+
+
+@shows(OperationRecord, operations_by_id)
+@strawberry.type(description="One request that touches many grants, with one outcome for each person and client.")
+class Operation(Node):
+    """An operation (P01)."""
+
+    record: strawberry.Private[OperationRecord]
+    kind: OperationKind = column("What it does.")
+    state: OperationState = column("How far it is.")
+    dry_run: bool = column(
+        "Whether nothing was written: the outcomes are what would happen now. A dry run is not kept, `node` finds none."
+    )
+    atomic: bool = column("Whether one rejection rejects all.")
+    reason: str | None = column("Why, in the words of who asked.")
+    created_at: datetime = column("When it was asked for.")
+    finished_at: datetime | None = column("When its last outcome was there.")
+    total: int = column("How many outcomes it has in the end: one for each person and client.")
+    done: int = column("How many outcomes are there already.")
+
+    @field("Who asked for it; null for the service itself.")
+    async def requested_by(self, info: Info) -> User | None:
+        """Returns who asked."""
+        key = self.record.requested_by_id
+        found: User | None = None if key is None else shown(await info.context.load(users_by_id, key))
+        return found
+
+    @field("How many outcomes have each status.")
+    def counts(self) -> OutcomeCounts:
+        """Returns the counts."""
+        return OutcomeCounts(record=self.record)
+
+    @field("The outcomes, in the order of the request: client by client, and in each person by person.")
+    async def outcomes(
+        self,
+        info: Info,
+        *,
+        status: Annotated[
+            list[OutcomeStatus] | None, strawberry.argument(description="Any of these; all if left out.")
+        ] = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> OutcomeConnection:
+        """Returns one page of the outcomes."""
+        statuses, page = several(given(status)), requested(first, after, last, before)
+
+        async def total() -> int:
+            chosen = set(statuses) if statuses is not None else set(OutcomeStatus)
+            return sum(self.record.count(known) for known in chosen)
+
+        found: OutcomeConnection = connection(
+            await info.context.load(outcomes_by_operation, self.record, statuses=statuses, page=page), total
+        )
+        return found
+
+
+@strawberry.type(description="One page of a list of operations, the newest first.")
+class OperationConnection(Connection[Operation]):
+    """A page of operations."""

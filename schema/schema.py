@@ -1,0 +1,31 @@
+"""The schema, built once, and its text."""
+
+import strawberry
+from graphql import build_schema, lexicographic_sort_schema, print_schema
+from strawberry.schema.config import StrawberryConfig
+
+from schema.error import ERROR_TYPES
+from schema.field import attribute
+from schema.idempotency import idempotent
+from schema.mutation import Mutation
+from schema.query import Query
+from schema.scalar import SCALARS
+
+schema = strawberry.Schema(
+    query=Query,
+    mutation=Mutation,
+    types=ERROR_TYPES,
+    directives=[idempotent],
+    config=StrawberryConfig(default_resolver=attribute, disable_field_suggestions=True, scalar_map=dict(SCALARS)),
+)
+# Strawberry would run an asynchronous hook around every field of every query to look for directives; `@idempotent` is read
+# from the selection by the mutation itself.
+schema.directives = ()
+
+
+def sdl() -> str:
+    """Returns the schema's text, sorted, as it stands in schema/schema.graphql (R29).
+
+    Sorted here and not by Strawberry, whose sorting makes unions fail when they are executed.
+    """
+    return print_schema(lexicographic_sort_schema(build_schema(schema.as_str()))) + "\n"

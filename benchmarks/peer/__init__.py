@@ -1,0 +1,1 @@
+"""What the service is measured against: the same job done in other ways on the same database."""

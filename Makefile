@@ -5,7 +5,7 @@ WORKERS ?= 2
 ARGS ?=
 
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check --no-input
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-header pyproject.toml
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev

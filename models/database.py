@@ -6,7 +6,7 @@ first write, so two tasks that read and then write lose updates without an error
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 BUSY_MILLISECONDS = 15_000
 """How long a writer waits for another process's write on SQLite."""
+TURN_SECONDS = 60
+"""How long a writer waits for the others of this process: a large operation takes its time."""
 
 
 class DatabaseUrlError(ValueError):
@@ -98,6 +101,14 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """Yields a connection for several reading statements that must agree: all of one moment on both databases."""
+        async with self.engine.connect() as connection:
+            if not self.is_sqlite:
+                connection = await connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901 the same connection
+            yield connection
+
+    @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """Yields the session of one transaction; it commits at the end and rolls back on any exception.
 
@@ -117,11 +128,26 @@ class Database:
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncTransaction]:
         """Yields a writing transaction. One writer at a time on SQLite: waiting here is fair, SQLite's own waiting is not."""
-        async with self._writer or nullcontext(), self.engine.connect() as connection:
+        async with self._turn(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection = await connection.execution_options(writing=True)  # noqa: PLW2901 the same connection
             async with connection.begin() as transaction:
                 yield transaction
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Waits for this process's turn to write on SQLite."""
+        if self._writer is None:
+            yield
+            return
+        try:
+            await asyncio.wait_for(self._writer.acquire(), TURN_SECONDS)
+        except TimeoutError as error:
+            raise PoolTimeoutError("No turn to write came up in time.") from error
+        try:
+            yield
+        finally:
+            self._writer.release()
 
     async def dispose(self) -> None:
         """Closes every connection."""

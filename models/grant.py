@@ -3,7 +3,18 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    FromClause,
+    Index,
+    String,
+    UniqueConstraint,
+    and_,
+    literal,
+    or_,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 from models.table import BigKey, one_of, reference, table
@@ -96,3 +107,18 @@ class Grant(SQLModel, table=True):
 
 
 grants = table(Grant)
+
+
+def active_partner_admin(rows: FromClause, at: datetime) -> ColumnElement[bool]:
+    """Returns the condition that a grant makes somebody partner admin at a moment (F04).
+
+    The values stand in the statement and not in parameters: only then do the databases see that the partial index serves.
+    """
+    kind = literal(AccessType.PARTNER_ADMIN.value, String, literal_execute=True)
+    status = literal(GrantStatus.ACTIVE.value, String, literal_execute=True)
+    return and_(rows.c.access_type == kind, rows.c.status == status, unexpired(rows, at))
+
+
+def unexpired(rows: FromClause, at: datetime) -> ColumnElement[bool]:
+    """Returns the condition that a grant still counts at a moment, though nobody may have ended it yet (P04)."""
+    return or_(rows.c.expires_at.is_(None), rows.c.expires_at > at)

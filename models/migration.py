@@ -10,11 +10,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from models.database import Database
 from models.metadata import metadata
+
+NEWER = "The database was written by a newer version of this service. Start that version, or restore a backup."
 
 
 class MigrationError(RuntimeError):
@@ -66,9 +68,7 @@ async def _run(database: Database, step: Callable[[Connection], None]) -> None:
             await (await session.connection()).run_sync(step)
     except CommandError as error:
         if "Can't locate revision" in str(error):
-            raise MigrationError(
-                "The database was written by a newer version of this service. Start that version, or restore a backup."
-            ) from error
+            raise MigrationError(NEWER) from error
         raise
     except (OperationalError, DatabaseError) as error:
         raise await _explained(database, error) from error
@@ -83,6 +83,7 @@ async def upgrade(database: Database, revision: str = "head") -> None:
     """
 
     def move(connection: Connection) -> None:
+        _revision(connection)
         command.upgrade(alembic_config(connection), revision)
         _write_nothing(connection)
 
@@ -96,6 +97,18 @@ async def downgrade(database: Database, revision: str) -> None:
         MigrationError: as ``upgrade``.
     """
     await _run(database, lambda connection: command.downgrade(alembic_config(connection), revision))
+
+
+def _revision(connection: Connection) -> str | None:
+    """Returns the version of our tables; refuses a database that holds somebody else's."""
+    revision: str | None = MigrationContext.configure(connection).get_current_revision()
+    tables = inspect(connection).get_table_names() if revision is None else []
+    if set(tables) - {"alembic_version"}:
+        raise MigrationError(
+            f"The database holds tables of something else ({', '.join(sorted(tables)[:3])}): "
+            "name another file or database in CAM_DATABASE_URL."
+        )
+    return revision
 
 
 async def check_writable(database: Database) -> None:
@@ -120,9 +133,30 @@ async def current(database: Database) -> str | None:
     """
     try:
         async with database.read() as connection:
-            return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+            return await connection.run_sync(_revision)
     except (OperationalError, DatabaseError) as error:
         raise await _explained(database, error) from error
+
+
+async def state(database: Database) -> str | None:
+    """Returns one sentence about what keeps the service from working with the database as it is, or None.
+
+    Never raises: the sentence says what is wrong, and what to do.
+    """
+    try:
+        version = await current(database)
+    except MigrationError as error:
+        return str(error)
+    if version is None:
+        return "The database is empty: run cam migrate."
+    known = {step.revision for step in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+    if version not in known:
+        return NEWER
+    return (
+        None
+        if version == head()
+        else f"The database is at version {version}, this service at {head()}: run cam migrate."
+    )
 
 
 async def differences(database: Database) -> list[object]:

@@ -102,9 +102,13 @@ class Decision(SQLModel, table=True):
     authority_state_id: int | None = reference("permission_state.id", nullable=True)
     dropped_state_id: int | None = reference("permission_state.id", nullable=True)
     """What a copied grant had and this client cannot have (E27)."""
+    dropped_teams: str | None = Field(default=None, sa_type=Text)
+    """The keys of a copied grant's teams that this client does not have, separated by spaces (E27)."""
     before_status: GrantStatus | None = Field(default=None, sa_type=String)
     before_access_type: AccessType | None = Field(default=None, sa_type=String)
     before_state_id: int | None = reference("permission_state.id", nullable=True)
+    before_seat: Seat | None = Field(default=None, sa_type=String)
+    before_set_version_id: int | None = reference("permission_set_version.id", nullable=True)
     after_status: GrantStatus | None = Field(default=None, sa_type=String)
     after_access_type: AccessType | None = Field(default=None, sa_type=String)
     after_state_id: int | None = reference("permission_state.id", nullable=True)

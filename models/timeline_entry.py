@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, String
+from sqlalchemy import Index, String, Text
 from sqlmodel import Field, SQLModel
 
 from models.grant import AccessType, GrantStatus, Seat
@@ -31,12 +31,19 @@ class TimelineEntry(SQLModel, table=True):
     at: datetime
     before_status: GrantStatus | None = Field(default=None, sa_type=String)
     before_access_type: AccessType | None = Field(default=None, sa_type=String)
+    before_seat: Seat | None = Field(default=None, sa_type=String)
     before_state_id: int | None = reference("permission_state.id", nullable=True)
+    before_set_version_id: int | None = reference("permission_set_version.id", nullable=True)
+    before_expires_at: datetime | None = None
+    before_teams: str | None = Field(default=None, sa_type=Text)
+    """The keys of the teams, the primary one with a *, separated by spaces; none where teams were not asked for."""
     after_status: GrantStatus = Field(sa_type=String)
     after_access_type: AccessType = Field(sa_type=String)
     after_seat: Seat = Field(sa_type=String)
     after_state_id: int = reference("permission_state.id")
     after_set_version_id: int | None = reference("permission_set_version.id", nullable=True)
+    after_expires_at: datetime | None = None
+    after_teams: str | None = Field(default=None, sa_type=Text)
 
 
 timeline_entries = table(TimelineEntry)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.account import accounts
 from models.client import clients
+from models.dialect import lock_rows
 from models.grant import AccessType, GrantStatus, Seat, grants
 from models.member import MemberStatus, members
 from models.operation import OperationKind, OutcomeStatus
@@ -145,11 +146,12 @@ async def _admit(
     admin_set: _AdminSet,
     result: AdmissionResult,
 ) -> None:
+    touched = select(clients.c.id).where(clients.c.id.in_([client.id for client in found])).order_by(clients.c.id)
+    await lock_rows(connection, touched)
     living = await connection.execute(
         select(grants)
         .where(grants.c.member_id == member.id, grants.c.ended == 0)
         .where(grants.c.client_id.in_([client.id for client in found]))
-        .with_for_update(key_share=True)
     )
     present = {row.client_id: row for row in living}
     ceilings = {client.ceiling_id for client in found if client.ceiling_id is not None}

@@ -16,8 +16,10 @@ from models.table import now
 from models.user import users
 from resolvers.email_address import email_key
 from resolvers.error import RefusalCode, refuse
+from resolvers.free_text import one_line
 
 PREFIX = "cam_"
+LONGEST_NAME = 100
 SCOPES = ("read", "write")
 LONGEST_LIFE = 3650
 """Days."""
@@ -97,12 +99,14 @@ async def create_token(
         raise refuse(RefusalCode.INVALID_INPUT, f"The scopes are {' and '.join(SCOPES)}; name one or both.", "scopes")
     if expires_in_days is not None and not 1 <= expires_in_days <= LONGEST_LIFE:
         raise refuse(RefusalCode.INVALID_INPUT, f"A token can expire in 1 to {LONGEST_LIFE} days.", "expiresInDays")
-    if len(name) > 100:
-        raise refuse(RefusalCode.INVALID_INPUT, "A token's name has at most 100 characters.", "name")
+    try:
+        shown = one_line(name, LONGEST_NAME) if name.strip() else ""
+    except ValueError as error:
+        raise refuse(RefusalCode.INVALID_INPUT, f"The name cannot be used. {error}", "name") from error
     secret, moment = new_secret(), now()
     values = {
         "user_id": user_id,
-        "name": name.strip(),
+        "name": shown,
         "token_hash": token_hash(secret),
         "scopes": " ".join(wanted),
         "created_at": moment,

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.client import clients
-from models.dialect import insert_many
+from models.dialect import insert_many, lock_rows
 from models.grant import AccessType, Seat, grants
 from models.operation import CELLS, OperationKind, OperationState, OutcomeStatus, RuleMode, decisions, operations
 from models.outcome import outcomes
@@ -55,7 +55,9 @@ async def partner_admin_gains(
     gained = content & ~await _content(connection, before.state_id)
     if not gained:
         return []
-    await connection.execute(select(grants.c.id).where(_LIVING).order_by(grants.c.id).with_for_update(key_share=True))
+    # Clients in the order of their keys, as operations lock them: nobody decides over these grants meanwhile.
+    held = select(clients.c.id).where(clients.c.id.in_(select(grants.c.client_id).where(_LIVING)))
+    await lock_rows(connection, held.order_by(clients.c.id))
     return await _gains(connection, gained, before, after, content)
 
 

@@ -10,8 +10,9 @@ from sqlalchemy import FromClause, Select, and_, func, select
 
 from models.account import AccountType, accounts
 from models.client import clients
-from models.grant import AccessType, GrantStatus, grants
+from models.grant import AccessType, GrantStatus, grants, unexpired
 from models.partner import partners
+from models.table import now
 from resolvers.client_filter import ClientFilter, client_conditions
 from resolvers.client_order import BY_NAME
 from resolvers.error import InputError
@@ -22,6 +23,7 @@ from resolvers.reader import Reader
 from resolvers.viewer import Viewer
 
 _LARGEST_HUB_ID = 2**63 - 1
+_DIGITS = len(str(_LARGEST_HUB_ID))
 _OWN = grants.alias("own_grant")
 
 
@@ -53,6 +55,7 @@ def _columns(viewer: Viewer, rows: FromClause, source: FromClause) -> Select[Any
         _OWN.c.member_id.in_([membership.member_id for membership in viewer.memberships]),
         _OWN.c.ended == 0,
         _OWN.c.status == GrantStatus.ACTIVE,
+        unexpired(_OWN, now()),
     )
     joined = source.join(accounts, accounts.c.id == rows.c.account_id).outerjoin(_OWN, is_own)
     return select(
@@ -89,7 +92,7 @@ async def client_by_hub_id(reader: Reader, hub_id: str, partner_id: int | None =
     Raises:
         InputError: if several of the viewer's partners have it as a client and none of them is named.
     """
-    if not (hub_id.isascii() and hub_id.isdigit() and int(hub_id) <= _LARGEST_HUB_ID):
+    if not (hub_id.isascii() and hub_id.isdigit() and len(hub_id) <= _DIGITS and int(hub_id) <= _LARGEST_HUB_ID):
         return None
     account = select(accounts.c.id).where(accounts.c.hub_id == int(hub_id))
     chosen = readable_clients(reader.viewer).where(clients.c.account_id.in_(account))

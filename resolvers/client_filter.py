@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, and_, exists, func, literal, not_, or_, se
 
 from models.account import AccountType, accounts
 from models.client import clients
-from models.grant import AccessType, GrantStatus, grants
-from models.table import Amount
+from models.grant import AccessType, GrantStatus, active_partner_admin, grants, unexpired
+from models.table import Amount, now
 from resolvers.search import contains
 from resolvers.viewer import Viewer
 
@@ -47,7 +47,8 @@ def client_conditions(
         managed = func.coalesce(clients.c.managed_mrr, _NOTHING) > _NOTHING
         conditions.append(managed if filter.has_managed_mrr else not_(managed))
     if filter.without_partner_admin is not None:
-        problem = and_(clients.c.active_partner_admins == 0, clients.c.active_people + clients.c.deactivated_people > 0)
+        admin = exists().where(_GRANT.c.client_id == clients.c.id, active_partner_admin(_GRANT, now()))
+        problem = and_(not_(admin), clients.c.active_people + clients.c.deactivated_people > 0)
         conditions.append(problem if filter.without_partner_admin else not_(problem))
     return conditions
 
@@ -57,6 +58,7 @@ def _viewer_has(viewer: Viewer, access_types: tuple[AccessType, ...]) -> ColumnE
         _GRANT.c.member_id.in_([membership.member_id for membership in viewer.memberships]),
         _GRANT.c.ended == 0,
         _GRANT.c.status == GrantStatus.ACTIVE,
+        unexpired(_GRANT, now()),
     )
     held = clients.c.id.in_(own.where(_GRANT.c.access_type.in_(access_types)))
     return or_(held, clients.c.id.not_in(own)) if AccessType.NONE in access_types else held

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.account import AccountType, accounts
 from models.client import clients
 from models.database import Database
-from models.dialect import insert_many, insert_or_ignore
+from models.dialect import insert_many, insert_or_ignore, lock_rows
 from models.partner import partners
 from models.table import now
 from models.text import fold
@@ -119,10 +119,18 @@ async def write_clients(
     from an import whether another partner has it (T1). Display name, MRR and currency are each partner's own.
     """
     # One import of a partner at a time: two of the same file would both find the rows missing.
-    await connection.execute(select(partners.c.id).where(partners.c.id == partner_id).with_for_update(key_share=True))
+    partner = select(partners.c.hub_id).where(partners.c.id == partner_id)
+    own_hub_id = await connection.scalar(partner.with_for_update(key_share=True))
+    # In the order of their keys, as operations lock them, so that an import and an operation cannot wait for each other.
+    await lock_rows(connection, select(clients.c.id).where(clients.c.partner_id == partner_id).order_by(clients.c.id))
     # One order for all writers, so that two partners' imports cannot wait for each other.
-    entries = sorted(file.entries, key=lambda entry: entry.hub_id)
+    entries = sorted((entry for entry in file.entries if entry.hub_id != own_hub_id), key=lambda entry: entry.hub_id)
     rows = list(file.rejected)
+    rows += [
+        rejected(entry.line, "hub_id: this is the partner's own account, not a client's; leave the row out.")
+        for entry in file.entries
+        if entry.hub_id == own_hub_id
+    ]
     for start in range(0, len(entries), CHUNK):
         rows += await _write(connection, partner_id, entries[start : start + CHUNK])
         if progress:

@@ -16,6 +16,9 @@ from resolvers.viewer import Viewer
 
 File = TypeVar("File")
 
+MOST_LINES = 100_000
+"""The most lines of a file in a request: it is written in one transaction, while the caller waits."""
+
 
 async def import_file(
     database: Database,
@@ -43,6 +46,13 @@ async def import_file(
     """
     viewer.acting(partner_id)
     read, write = steps
+    if text.count("\n") > MOST_LINES:
+        raise refuse(
+            RefusalCode.INVALID_FILE,
+            f"A file in a request has at most {MOST_LINES:,} lines: send it in parts, or use cam import.",
+            "input",
+            "csv",
+        )
     try:
         file = await asyncio.to_thread(read, text)
     except CsvTableError as error:

@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Select, Table, func, select
 
 from models.client import clients
-from models.grant import AccessType, GrantStatus, Seat, grants
+from models.grant import AccessType, GrantStatus, Seat, active_partner_admin, grants
 from models.member import members
 from models.permission_set import permission_set_versions, permission_sets
+from models.table import now
 from resolvers.client import ClientRecord
 from resolvers.cursor import SortKind
 from resolvers.member import MemberRecord
@@ -174,8 +175,7 @@ async def partner_admins_by_client(reader: Reader, parents: Sequence[ClientRecor
     """Returns the ACTIVE partner admins of each client."""
     chosen = readable_grants(reader.viewer).where(
         grants.c.client_id.in_({parent.id for parent in parents}),
-        grants.c.access_type == AccessType.PARTNER_ADMIN,
-        grants.c.status == GrantStatus.ACTIVE,
+        active_partner_admin(grants, now()),
     )
     by_client: dict[int, list[GrantRecord]] = {parent.id: [] for parent in parents}
     for grant in await _GRANTS.records(reader, chosen):

@@ -158,7 +158,7 @@ async def _last_editors(connection: AsyncConnection, partner_id: int, entries: S
 
 async def _write(connection: AsyncConnection, partner_id: int, entries: Sequence[MemberEntry]) -> list[ImportedRow]:
     found = await _users(connection, entries)
-    places = await _places(connection, [user.id for user in found.values()])
+    places = await places_of(connection, [user.id for user in found.values()])
     new: list[dict[str, Any]] = []
     updates: list[dict[str, Any]] = []
     renamed: list[dict[str, Any]] = []
@@ -191,9 +191,9 @@ async def _write(connection: AsyncConnection, partner_id: int, entries: Sequence
     await insert_many(connection, members, new)
     await _update(connection, members, updates, _MEMBER)
     await _update(connection, users, renamed, _NAME)
-    await _refresh_texts(connection, [row["key"] for row in renamed])
+    await refresh_member_texts(connection, [row["key"] for row in renamed])
     if new:
-        places |= await _places(connection, [row["user_id"] for row in new])
+        places |= await places_of(connection, [row["user_id"] for row in new])
     results += [
         ImportedRow(entry.line, status[entry.line], places[found[entry.key].id][partner_id].id)
         for entry in entries
@@ -207,10 +207,14 @@ _NEW = {"status": MemberStatus.ACTIVE, "super_admin": False, "active_clients": 0
 
 def _name(entry: MemberEntry, user: Row[Any], *, own: bool) -> tuple[str, str]:
     """Returns the name that the person has after the import: a row without any never takes one away."""
-    nameless = not (user.first_name or user.last_name)
-    if not (entry.first_name or entry.last_name) or not (own or nameless):
+    if not (entry.first_name or entry.last_name) or not may_rename(user, own=own):
         return user.first_name, user.last_name
     return entry.first_name, entry.last_name
+
+
+def may_rename(user: Row[Any], *, own: bool) -> bool:
+    """Says whether a partner may write a user's name: of its own people only, or where there is no name yet."""
+    return own or not (user.first_name or user.last_name)
 
 
 async def _users(connection: AsyncConnection, entries: Sequence[MemberEntry]) -> dict[str, Row[Any]]:
@@ -239,7 +243,7 @@ async def _users_of(connection: AsyncConnection, keys: Sequence[str]) -> dict[st
     return {row.email_key: row for row in rows}
 
 
-async def _places(connection: AsyncConnection, user_ids: Sequence[int]) -> dict[int, dict[int, Row[Any]]]:
+async def places_of(connection: AsyncConnection, user_ids: Sequence[int]) -> dict[int, dict[int, Row[Any]]]:
     """Returns the memberships of these users, by user and partner."""
     columns = (members.c.id, members.c.user_id, members.c.partner_id, members.c.status)
     rows = await connection.execute(
@@ -251,7 +255,7 @@ async def _places(connection: AsyncConnection, user_ids: Sequence[int]) -> dict[
     return places
 
 
-async def _refresh_texts(connection: AsyncConnection, user_ids: Sequence[int]) -> None:
+async def refresh_member_texts(connection: AsyncConnection, user_ids: Sequence[int]) -> None:
     """Keeps order and search of all memberships of these users true (F22)."""
     if not user_ids:
         return

@@ -30,11 +30,21 @@ def requested_state(permissions: Sequence[tuple[str, PermissionLevel]], *field: 
                 f"{key} at {level} requires {required} at {required_level}: add it, or leave {key} out.",
                 (*field, places[key]),
             )
-            for key, level, required, required_level in catalogue.missing(state)
+            for (key, required), (level, required_level) in _missing(state).items()
         ]
     if refusals:
         raise RefusedError(refusals)
     return state
+
+
+def _missing(state: State) -> dict[tuple[str, str], tuple[PermissionLevel, PermissionLevel]]:
+    """Returns each requirement that is missed once: for the highest level, which contains the lower ones."""
+    found: dict[tuple[str, str], tuple[PermissionLevel, PermissionLevel]] = {}
+    for key, level, required, required_level in catalogue.missing(state):
+        known = found.get((key, required))
+        if known is None or known[1].rank < required_level.rank:
+            found[key, required] = level, required_level
+    return found
 
 
 def _refusal(key: str, level: PermissionLevel, field: tuple[str, ...]) -> Refusal | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.database import Database
@@ -22,6 +23,7 @@ from models.permission_set import (
 from models.table import now
 from models.text import fold
 from resolvers.error import RefusalCode, refuse
+from resolvers.free_text import one_line, several_lines
 from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.interning import intern_states
 from resolvers.permission_request import requested_state
@@ -189,12 +191,12 @@ async def _check_usable(session: AsyncSession, set_id: int | None, partner_id: i
 async def _own_set(session: AsyncSession, viewer: Viewer, set_id: int | None) -> PermissionSet:
     """Returns a set of a partner for which the viewer may act, locked until the transaction ends."""
     statement = (
-        select(PermissionSet)
+        select_rows(PermissionSet)
         .where(permission_sets.c.id == set_id, permission_sets.c.archived_at.is_(None))
         .where(permission_sets.c.id.in_(readable_permission_sets(viewer)))
         .with_for_update()
     )
-    found = (await session.scalars(statement)).one_or_none()
+    found = (await session.exec(statement)).one_or_none()
     if found is None:
         raise refuse(RefusalCode.NOT_FOUND, "There is no such permission set.", "input", "permissionSet")
     if found.partner_id is None:
@@ -257,19 +259,15 @@ def _key(made: PermissionSet) -> int:
 
 
 def _name(name: str | None) -> str:
-    text = " ".join((name or "").split())
-    if not fold(text) or len(text) > LONGEST_NAME:
-        raise refuse(RefusalCode.INVALID_INPUT, f"A name has 1 to {LONGEST_NAME} characters.", "input", "name")
-    return text
+    try:
+        return one_line(name or "", LONGEST_NAME)
+    except ValueError as error:
+        raise refuse(RefusalCode.INVALID_INPUT, f"The name cannot be used. {error}", "input", "name") from error
 
 
 def _description(description: str | None) -> str:
-    text = (description or "").strip()
-    if len(text) > LONGEST_DESCRIPTION:
-        raise refuse(
-            RefusalCode.INVALID_INPUT,
-            f"A description has at most {LONGEST_DESCRIPTION:,} characters.",
-            "input",
-            "description",
-        )
-    return text
+    try:
+        return several_lines(description or "", LONGEST_DESCRIPTION)
+    except ValueError as error:
+        message = f"The description cannot be used. {error}"
+        raise refuse(RefusalCode.INVALID_INPUT, message, "input", "description") from error

@@ -71,5 +71,9 @@ def readable_operations(viewer: Viewer) -> Select[Any]:
 
 
 def _is_client(viewer: Viewer, account_id: ColumnElement[int]) -> ColumnElement[bool]:
-    """Says whether an account is a client of a partner whose manager is open: one look-up, however many clients there are."""
-    return exists().where(_CLIENT.c.account_id == account_id, _CLIENT.c.partner_id.in_(viewer.open_partner_ids))
+    """Says whether an account lets people of a partner in whose manager is open: naming its Hub ID alone opens nothing of it.
+
+    One look-up, however many clients there are.
+    """
+    let_in = _CLIENT.c.active_people + _CLIENT.c.deactivated_people > 0
+    return exists().where(_CLIENT.c.account_id == account_id, _CLIENT.c.partner_id.in_(viewer.open_partner_ids), let_in)

@@ -48,7 +48,8 @@ class Context:
             AccessError: UNAUTHENTICATED without a token, FORBIDDEN if the token lacks the scope.
         """
         viewer = self.reader.viewer
-        if scope not in viewer.scopes:
+        # Whoever may write sees what they have written, so `write` comes with reading.
+        if not viewer.scopes & {scope, "write"}:
             raise AccessError(
                 AccessCode.FORBIDDEN,
                 f"This token lacks the scope {scope}: make one with it, cam token create --scope {scope}.",

@@ -27,7 +27,8 @@ described(
     NON_DELEGABLE="The permission can be held by a super admin only.",
     SOURCE_IS_SUPER_ADMIN="A super admin's access cannot be copied.",
     NAME_TAKEN="There is one with this name already.",
-    CONFLICT="It has changed since you read it.",
+    CONFLICT="It has changed since you read it, or does not go together with what is there; the message says what to do.",
+    LAST_EDITOR="Nobody would be left who can act in the manager.",
     INVALID_FILE="The file cannot be read as a table.",
 )
 
@@ -71,6 +72,7 @@ _TYPE_OF: dict[RefusalCode, type[UserError]] = {
     RefusalCode.NOT_A_PARTNER: AuthorityError,
     RefusalCode.NAME_TAKEN: ConflictError,
     RefusalCode.CONFLICT: ConflictError,
+    RefusalCode.LAST_EDITOR: ConflictError,
 }
 
 

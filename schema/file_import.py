@@ -1,11 +1,13 @@
 """The mutations that import a partner's people and clients from CSV text."""
 
+from itertools import islice
 from typing import Annotated, Any
 
 import strawberry
 
 from resolvers.client import clients_by_id
 from resolvers.client_import import read_clients, write_clients
+from resolvers.error import InputError
 from resolvers.file_import import import_file
 from resolvers.import_result import ImportedRow, ImportResult, ImportStatus
 from resolvers.member import members_by_id
@@ -21,6 +23,9 @@ from schema.member import Member
 from schema.partner_argument import acting_partner
 from schema.record import shown
 
+MOST_RESULTS = 1_000
+"""The most rows that one answer tells of."""
+
 described(
     ImportStatus,
     "What became of one row of a file.",
@@ -33,6 +38,8 @@ described(
 Statuses = Annotated[
     list[ImportStatus] | None, strawberry.argument(description="Only rows with one of these; all if left out.")
 ]
+First = Annotated[int, strawberry.argument(description=f"At most so many rows: 1 to {MOST_RESULTS:,}.")]
+AfterLine = Annotated[int, strawberry.argument(description="Only rows that begin after this line of the file.")]
 
 
 @strawberry.input(description="A file of clients.")
@@ -119,10 +126,12 @@ class ImportClientsPayload(Payload):
     result: strawberry.Private[ImportResult | None] = None
     counts: ImportCounts | None = strawberry.field(default=None, description="How many rows have each status.")
 
-    @field("The rows in the order of the file.")
-    def results(self, status: Statuses = strawberry.UNSET) -> list[ImportedClient]:
-        """Returns the rows."""
-        return [ImportedClient(record=row) for row in _rows(self.result, status)]
+    @field("The rows in the order of the file: the first hundred, unless told otherwise.")
+    def results(
+        self, status: Statuses = strawberry.UNSET, first: First = 100, after_line: AfterLine = 0
+    ) -> list[ImportedClient]:
+        """Returns some of the rows."""
+        return [ImportedClient(record=row) for row in _rows(self.result, status, first, after_line)]
 
 
 @strawberry.type(description="The answer to importing people.")
@@ -132,15 +141,20 @@ class ImportMembersPayload(Payload):
     result: strawberry.Private[ImportResult | None] = None
     counts: ImportCounts | None = strawberry.field(default=None, description="How many rows have each status.")
 
-    @field("The rows in the order of the file.")
-    def results(self, status: Statuses = strawberry.UNSET) -> list[ImportedMember]:
-        """Returns the rows."""
-        return [ImportedMember(record=row) for row in _rows(self.result, status)]
+    @field("The rows in the order of the file: the first hundred, unless told otherwise.")
+    def results(
+        self, status: Statuses = strawberry.UNSET, first: First = 100, after_line: AfterLine = 0
+    ) -> list[ImportedMember]:
+        """Returns some of the rows."""
+        return [ImportedMember(record=row) for row in _rows(self.result, status, first, after_line)]
 
 
-def _rows(result: ImportResult | None, status: Any) -> list[ImportedRow]:
-    chosen = several(given(status))
-    return [row for row in (result.rows if result else []) if chosen is None or row.status in chosen]
+def _rows(result: ImportResult | None, status: Any, first: int, after_line: int) -> list[ImportedRow]:
+    if not 1 <= first <= MOST_RESULTS:
+        raise InputError(f"first goes from 1 to {MOST_RESULTS:,}; go on with afterLine.")
+    chosen, rows = several(given(status)), result.rows if result else []
+    meant = (row for row in rows if row.line > after_line and (chosen is None or row.status in chosen))
+    return list(islice(meant, first))
 
 
 @strawberry.type

@@ -79,7 +79,8 @@ class ChangeAccessInput:
     access: RequestedAccessInput | None = strawberry.field(default=strawberry.UNSET, description="Which access.")
     seat: Seat | None = strawberry.field(default=strawberry.UNSET, description="The seat.")
     teams: list[TeamInput] | None = strawberry.field(
-        default=strawberry.UNSET, description="Exactly these teams, in the clients to which they belong."
+        default=strawberry.UNSET,
+        description="Exactly these teams, in the clients to which they belong; an empty list takes people out of all.",
     )
     expires_at: strawberry.Maybe[datetime | None] = strawberry.field(
         description="When the access ends by itself; null for never."
@@ -96,7 +97,7 @@ class AssignTeamsInput:
 
     targets: TargetsInput = strawberry.field(description="Which people and clients.")
     teams: list[TeamInput] = strawberry.field(
-        description="Exactly these teams, in the clients to which they belong; at least one."
+        description="Exactly these teams, in the clients to which they belong; an empty list takes people out of all teams."
     )
     options: WriteOptionsInput | None = strawberry.field(default=strawberry.UNSET, description="How it is carried out.")
 
@@ -151,7 +152,13 @@ async def _operation(info: Info, request: OperationRequest, written: object) -> 
     call = idempotent_call(info, written)
     key = await execute(context.database, context.reader.viewer, request, call)
     context.loaders.clear()
-    operation: Operation = shown(await context.load(operations_by_id, key))
+    record = await context.load(operations_by_id, key)
+    if record is None:
+        raise refuse(
+            RefusalCode.FORBIDDEN,
+            "This was carried out before, but you may not see it any more: ask for your rights again.",
+        )
+    operation: Operation = shown(record)
     return operation
 
 
@@ -236,8 +243,6 @@ class GrantMutation:
         input: Annotated[AssignTeamsInput, strawberry.argument(description="Who is put into which teams.")],
     ) -> AssignTeamsPayload:
         """Assigns teams (F54, E6)."""
-        if not input.teams:
-            raise refuse(RefusalCode.INVALID_INPUT, "Name at least one team.", "input", "teams")
         request = OperationRequest(
             kind=OperationKind.ASSIGN_TEAMS,
             targets=targets_of(input.targets),

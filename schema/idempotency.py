@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import strawberry
+from graphql import FieldNode
 from strawberry.directive import DirectiveLocation
 
 from resolvers.error import InputError
@@ -52,8 +53,8 @@ def idempotent_call(info: Info, request: Any) -> IdempotentCall | None:
     key = selected.directives.get("idempotent", {}).get("key")
     if key is None:
         key = info.context.idempotency_key
-        operation = info.operation
-        if key is not None and len(operation.selection_set.selections) > 1:
+        selections = info.operation.selection_set.selections
+        if key is not None and (len(selections) > 1 or not isinstance(selections[0], FieldNode)):
             raise InputError("Idempotency-Key goes with one mutation; put @idempotent(key:) on each of several.")
     if key is None:
         return None

@@ -1,5 +1,6 @@
 """What became of each person and client of an operation."""
 
+import asyncio
 from enum import StrEnum
 
 import strawberry
@@ -12,6 +13,7 @@ from resolvers.member import members_by_id
 from resolvers.operation.outcome_code import MESSAGES, OutcomeCode
 from resolvers.outcome import OutcomeRecord, not_in_tier_by_outcome
 from resolvers.permission import permissions_at_level
+from resolvers.team import teams_by_id
 from schema.client import Client
 from schema.connection import Connection
 from schema.context import Info
@@ -21,6 +23,7 @@ from schema.grant import Grant
 from schema.member import Member
 from schema.permission import Permission, PermissionAtLevel
 from schema.record import shown, shown_all, shows
+from schema.team import Team
 
 described(
     OutcomeStatus,
@@ -139,6 +142,13 @@ class Outcome:
     def dropped(self) -> list[PermissionAtLevel]:
         """Returns what a copy left out (E27)."""
         return _listed(self.record.decision.dropped)
+
+    @field("The copied grant's teams that this client does not have.")
+    async def dropped_teams(self, info: Info) -> list[Team]:
+        """Returns the teams that a copy left out (E27)."""
+        loads = [info.context.load(teams_by_id, key) for key in self.record.decision.dropped_teams]
+        found: list[Team] = shown_all([team for team in await asyncio.gather(*loads) if team is not None])
+        return found
 
     @field("What of the granted counts for nothing until the client has the product tier for it.")
     async def not_in_tier(self, info: Info) -> list[PermissionAtLevel]:

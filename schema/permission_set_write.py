@@ -51,7 +51,7 @@ class UpdatePermissionSetInput:
 
     permission_set: strawberry.ID = strawberry.field(description="The set.")
     name: str | None = strawberry.field(default=strawberry.UNSET, description="A new name.")
-    description: str | None = strawberry.field(default=strawberry.UNSET, description="A new description.")
+    description: strawberry.Maybe[str | None] = strawberry.field(description="A new description; null for none.")
     permissions: list[PermissionInput] | None = strawberry.field(
         default=strawberry.UNSET, description="All that it contains from now on: this makes a new version."
     )
@@ -72,7 +72,9 @@ class SetDefaultPermissionSetInput:
     """F51."""
 
     member: strawberry.ID = strawberry.field(description="The person.")
-    permission_set: strawberry.ID | None = strawberry.field(description="The set; null for none.")
+    permission_set: strawberry.Maybe[strawberry.ID | None] = strawberry.field(
+        description="The set; null for none. Must be mentioned."
+    )
 
 
 @strawberry.type(description="The answer to making a permission set.")
@@ -143,7 +145,7 @@ class PermissionSetMutation:
         permissions = given(input.permissions)
         draft = SetDraft(
             name=given(input.name),
-            description=given(input.description),
+            description=None if input.description is None else input.description.value or "",
             permissions=None if permissions is None else permission_list(permissions, "input", "permissions"),
         )
         if draft == SetDraft():
@@ -179,8 +181,10 @@ class PermissionSetMutation:
         """Sets a person's default (F51)."""
         context = info.context
         member_id = decode_key(str(input.member), "Member")
-        set_id = None if input.permission_set is None else decode_key(str(input.permission_set), "PermissionSet")
-        clear = input.permission_set is None
+        if input.permission_set is None:
+            raise refuse(RefusalCode.INVALID_INPUT, "Name a set, or null for none.", "input", "permissionSet")
+        named = input.permission_set.value
+        set_id, clear = None if named is None else decode_key(str(named), "PermissionSet"), named is None
         call = idempotent_call(info, input)
         await set_default_permission_set(
             context.database, context.reader.viewer, member_id, set_id, clear=clear, call=call

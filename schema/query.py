@@ -49,7 +49,7 @@ AmongPartners = Annotated[
 
 
 @strawberry.type(
-    description="What can be read. All of it but `permissionCatalog` needs a token with the scope `read`. "
+    description="What can be read. All of it but `permissionCatalog` needs a token with the scope `read`, or `write`, which includes it. "
     "What you may not know of looks like what does not exist: null."
 )
 class Query:

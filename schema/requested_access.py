@@ -7,6 +7,7 @@ import strawberry
 from models.operation import RuleMode
 from models.permission.level import PermissionLevel
 from resolvers.error import RefusalCode, refuse
+from resolvers.free_text import several_lines
 from resolvers.operation.request import (
     CopyFrom,
     DefaultSet,
@@ -146,23 +147,20 @@ def options_of(options: WriteOptionsInput | None) -> WriteOptions:
     """Returns the options in the words of the resolvers.
 
     Raises:
-        RefusedError: INVALID_INPUT for a reason that is too long.
+        RefusedError: INVALID_INPUT for a reason that is too long or holds control characters.
     """
     if not options:
         return WriteOptions()
-    if options.reason and len(options.reason) > LONGEST_REASON:
-        raise refuse(
-            RefusalCode.INVALID_INPUT,
-            f"A reason has at most {LONGEST_REASON:,} characters.",
-            "input",
-            "options",
-            "reason",
-        )
+    try:
+        reason = several_lines(options.reason or "", LONGEST_REASON)
+    except ValueError as error:
+        message = f"The reason cannot be used. {error}"
+        raise refuse(RefusalCode.INVALID_INPUT, message, "input", "options", "reason") from error
     return WriteOptions(
         dry_run=bool(options.dry_run),
         atomic=bool(options.atomic),
         mode=options.mode or RuleMode.CLAMP,
         accept_lockout=bool(options.accept_lockout),
         include_self=bool(options.include_self),
-        reason=(options.reason or "").strip() or None,
+        reason=reason or None,
     )

@@ -4,7 +4,10 @@ import strawberry
 
 from resolvers import viewer as viewer_values
 from resolvers.member import members_by_id
+from resolvers.own_token import api_token_totals_by_user, api_tokens_by_user
 from resolvers.user import users_by_id
+from schema.api_token import ApiTokenConnection
+from schema.connection import After, Before, First, Last, connection, requested
 from schema.context import Info
 from schema.field import field
 from schema.member import Member
@@ -37,3 +40,19 @@ class Viewer:
     def scopes(self) -> list[str]:
         """Returns the token's scopes (P30)."""
         return sorted(self.record.scopes)
+
+    @field("Your API tokens, the newest first; the revoked and the expired are among them.")
+    async def api_tokens(
+        self,
+        info: Info,
+        *,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> ApiTokenConnection:
+        """Returns one page of the viewer's own tokens (P30)."""
+        load, key = info.context.load, self.record.user_id
+        page = await load(api_tokens_by_user, key, page=requested(first, after, last, before))
+        found: ApiTokenConnection = connection(page, lambda: load(api_token_totals_by_user, key))
+        return found

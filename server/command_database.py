@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models import migration
 from models.database import Database
 from resolvers.interning import publish_catalogue
-from server.service import what_is_missing
 from server.setting import load_settings
 
 _Result = TypeVar("_Result")
@@ -29,7 +28,7 @@ def with_database(work: Callable[[Database], Awaitable[_Result]], *, migrated: b
         database = Database(settings.database_url)
         try:
             if migrated:
-                reason = await what_is_missing(database)
+                reason = await migration.state(database)
                 if reason is not None:
                     raise migration.MigrationError(reason)
             return await work(database)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,21 @@ app.add_typer(command_import.app, name="import")
 app.command("demo")(command_import.demo)
 app.add_typer(command_token.app, name="token")
 app.add_typer(command_partner.app, name="partner")
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 Typer's callback of a flag
+    if wanted:
+        typer.echo(f"cam {version('client-access-manager')}, tables {migration.head()}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[  # noqa: FBT002 an option of a command line
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Takes the options that come before a command."""
 
 
 @app.command("migrate")

@@ -45,6 +45,8 @@ def admit_partner_admin(
     if everywhere == (clients is not None):
         raise typer.BadParameter("Say where: --clients FILE or --all, one of the two.")
     hub_ids = None if clients is None else _hub_ids(clients)
+    if hub_ids == []:
+        raise typer.BadParameter(f"{clients} names no client: write a Hub ID on each line.")
 
     async def work(connection: AsyncConnection) -> AdmissionResult:
         partner_id = await partner_by_hub_id(connection, partner)

@@ -86,6 +86,8 @@ def _greet(settings: Settings, listener: socket.socket, tokens: list[DemoToken])
     address = settings.model_copy(update={"port": port}).address
     typer.echo(f"Client Access Manager: {address}{ENDPOINT}")
     if tokens:
-        typer.echo("Sign in as one of the demo people with a token, made for this start and shown this once:")
+        typer.echo(
+            "Sign in as one of the demo people with a token, made for this start and shown this once (those of earlier starts end now):"
+        )
     for token in tokens:
         typer.echo(f"  {token.secret}  {token.email}: {token.who}")

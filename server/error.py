@@ -215,6 +215,9 @@ def _request_code(error: GraphQLError, cause: BaseException) -> ErrorCode | None
 
 def _kept(message: str, code: ErrorCode) -> dict[str, object]:
     message = _SUGGESTION.sub("", message)
+    if "integer string conversion" in message:
+        # Python's own words, with advice that no caller can follow.
+        message = "A number has too many digits: an Int has at most ten."
     if message.endswith(PARSER_ABORTED):
         message = f"{message.removeprefix('Syntax Error: ').removesuffix(PARSER_ABORTED)} {PARSER_ADVICE}"
     if len(message) > MESSAGE_LIMIT:

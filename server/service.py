@@ -41,7 +41,7 @@ def make_service(settings: Settings, database: Database) -> Starlette:
         return Context(database, viewer, idempotency_key)
 
     async def ready() -> str | None:
-        return await what_is_missing(database)
+        return await migration.state(database)
 
     return create_app(
         settings,
@@ -53,19 +53,6 @@ def make_service(settings: Settings, database: Database) -> Starlette:
         documents={document_id(example["query"]): example["query"] for example in read_examples(QUERIES)},
         background=_last_uses(database),
     )
-
-
-async def what_is_missing(database: Database) -> str | None:
-    """Returns one sentence about what keeps the service from working with this database, or None."""
-    try:
-        version = await migration.current(database)
-    except migration.MigrationError as error:
-        return str(error)
-    if version is None:
-        return "The database is empty: run cam migrate."
-    if version != migration.head():
-        return f"The database is at version {version}, this service at {migration.head()}: run cam migrate."
-    return None
 
 
 @asynccontextmanager

@@ -25,7 +25,15 @@ from resolvers.demo.template import Template, Templates
 from resolvers.direct_operation import DirectCell, DirectOperation, write_directly
 from resolvers.operation.decide import decide
 from resolvers.operation.request import FromSet, OperationRequest, Pairs
-from resolvers.operation.situation import ClientFacts, Decision, GrantFacts, MemberFacts, Requested, Situation
+from resolvers.operation.situation import (
+    ClientFacts,
+    Decision,
+    ExpiryChange,
+    GrantFacts,
+    MemberFacts,
+    Requested,
+    Situation,
+)
 
 _REPORTS = catalogue.where(lambda permission: permission.area == "reports")
 _GRANT, _CHANGE = (
@@ -181,9 +189,11 @@ def _narrowed(before: Decision, held: State) -> Decision:
         state_id=0,
         set_version_id=before.set_version_id,
         customised=before.customised,
+        expired=False,
         conflict=False,
-        other_expiry=False,
+        expiry=ExpiryChange.SAME,
         other_teams=False,
+        takes_foreign_team=False,
     )
     person = MemberFacts(MemberStatus.ACTIVE, verified=True, is_actor=False)
     requested = Requested(without_reports(before.after))

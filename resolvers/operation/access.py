@@ -1,6 +1,6 @@
 """From the access that is asked for to R of the rule, for each client, person and grant."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -52,6 +52,11 @@ class AccessSource:
     def needs_tiers(self) -> bool:
         """Says whether the client's product tiers decide over R (E27)."""
         return self.copied is not None
+
+    @property
+    def keeps_set(self) -> bool:
+        """Says whether grants stay with the set they came from, so that what it contains says if they are customised (F13)."""
+        return self.fixed is not None and self.fixed.set_version_id is None
 
     def of(self, client: ClientFacts, member: MemberFacts, grant: GrantFacts | None) -> Requested | OutcomeCode | None:
         """Returns R for a situation, or why there is none; None leaves the permissions as they are."""
@@ -117,7 +122,7 @@ async def _from_set(connection: AsyncConnection, viewer: Viewer, partner_id: int
             *ACCESS,
             "permissionSet",
         )
-    state = (await state_contents(connection, [row.state_id]))[row.state_id]
+    state = (await _closed_states(connection, {row.state_id}))[row.state_id]
     return AccessSource(fixed=Requested(state, row.id, state), account_id=row.account_id)
 
 
@@ -130,6 +135,7 @@ async def _copied(connection: AsyncConnection, viewer: Viewer, partner_id: int, 
                 grants.c.set_version_id,
                 permission_set_versions.c.state_id.label("set_state_id"),
                 permission_sets.c.account_id.label("set_account_id"),
+                permission_sets.c.archived_at,
             )
             .outerjoin(permission_set_versions, permission_set_versions.c.id == grants.c.set_version_id)
             .outerjoin(permission_sets, permission_sets.c.id == permission_set_versions.c.set_id)
@@ -151,12 +157,15 @@ async def _copied(connection: AsyncConnection, viewer: Viewer, partner_id: int, 
             *ACCESS,
             "copyFrom",
         )
-    states = await state_contents(connection, {row.state_id, row.set_state_id or row.state_id})
+    states = await _closed_states(connection, {row.state_id, row.set_state_id or row.state_id})
+    # Nobody is given an archived set any more: the permissions are copied, and the set is not remembered.
+    version_id = row.set_version_id if row.archived_at is None else None
+    set_state = states.get(row.set_state_id) if version_id else None
     teams = await connection.execute(
         select(grant_teams.c.team_id, grant_teams.c.is_primary).where(grant_teams.c.grant_id == grant_id)
     )
     return AccessSource(
-        copied=Requested(states[row.state_id], row.set_version_id, states.get(row.set_state_id)),
+        copied=Requested(states[row.state_id], version_id, set_state),
         copied_account_id=row.set_account_id,
         copied_teams=tuple(TeamRequest(team_id, primary) for team_id, primary in teams),
     )
@@ -174,5 +183,20 @@ async def load_newest_versions(connection: AsyncConnection, version_ids: Iterabl
             .where(given.c.id.in_(sorted(set(version_ids))), permission_sets.c.archived_at.is_(None))
         )
     ).all()
-    states: Mapping[int, State] = await state_contents(connection, {row.state_id for row in rows})
+    states = await _closed_states(connection, {row.state_id for row in rows})
     return {row.id: Requested(states[row.state_id], row.newest_id, states[row.state_id]) for row in rows}
+
+
+async def load_templates(connection: AsyncConnection, version_ids: Iterable[int]) -> dict[int, State]:
+    """Returns what each version of a set contains (F13)."""
+    versions = permission_set_versions.c
+    statement = select(versions.id, versions.state_id).where(versions.id.in_(sorted(set(version_ids))))
+    rows = (await connection.execute(statement)).all()
+    states = await _closed_states(connection, {row.state_id for row in rows})
+    return {row.id: states[row.state_id] for row in rows}
+
+
+async def _closed_states(connection: AsyncConnection, ids: Iterable[int]) -> dict[int, State]:
+    """Returns states as far as they are complete in themselves: one from before a requirement was added may not be (E22)."""
+    found = await state_contents(connection, ids)
+    return {key: catalogue.largest_closed_subset(state) for key, state in found.items()}

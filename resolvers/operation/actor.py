@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Subquery, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.grant import AccessType, GrantStatus, grants
+from models.grant import AccessType, GrantStatus, grants, unexpired
 from models.member import ManagerRights, MemberStatus, members
 from models.partner import PartnerProgram, partners
 from models.permission.catalogue import catalogue
@@ -38,24 +38,26 @@ async def find_actor(
     *,
     with_teams: bool,
 ) -> Actor:
-    """Returns the actor's authority in every target client; none without EDIT in an eligible partner (F01, F02)."""
+    """Returns the actor's authority in every target client; none without EDIT in an eligible partner (F01, F02).
+
+    Nor has somebody who is not verified any more any: nobody else can hold the Partner Admin permission (F09).
+    """
     acting = or_(members.c.super_admin, members.c.manager_rights == ManagerRights.EDIT.value)
     member_id = (
         await connection.execute(
             select(members.c.id)
             .join(partners, partners.c.id == members.c.partner_id)
             .where(members.c.user_id == user_id, members.c.partner_id == partner_id)
-            .where(members.c.status == MemberStatus.ACTIVE.value, acting)
+            .where(members.c.status == MemberStatus.ACTIVE.value, members.c.verified, acting)
             .where(partners.c.program != PartnerProgram.NONE.value)
         )
     ).scalar_one_or_none()
     if member_id is None:
         return Actor(None)
-    unexpired = or_(grants.c.expires_at.is_(None), grants.c.expires_at > at)
     mine = (
         select(grants.c.client_id, grants.c.state_id, grants.c.id)
         .where(grants.c.member_id == member_id, grants.c.ended == 0, grants.c.status == GrantStatus.ACTIVE.value)
-        .where(grants.c.access_type == AccessType.PARTNER_ADMIN.value, unexpired)
+        .where(grants.c.access_type == AccessType.PARTNER_ADMIN.value, unexpired(grants, at))
     )
     ceilings = {client.id: client.ceiling_id for client in found}
     rows = [row for row in await connection.execute(mine) if row.client_id in ceilings]

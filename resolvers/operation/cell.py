@@ -1,5 +1,6 @@
 """The cells of an operation as a temporary table, filled by one statement whatever their number."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +17,11 @@ from sqlalchemy import (
     case,
     cast,
     exists,
+    false,
     func,
     literal,
     not_,
+    null,
     or_,
     select,
     true,
@@ -42,6 +45,8 @@ target_clients = _table(
     Column("position", Integer, nullable=False),
     Column("account_id", BigKey, nullable=False),
     Column("class", Integer, nullable=False),
+    Column("has_teams", Boolean, nullable=False),
+    Column("edits_teams", Boolean, nullable=False),
 )
 target_members = _table(
     "target_member",
@@ -62,9 +67,16 @@ target_teams = _table(
     Column("team_id", BigKey, primary_key=True, autoincrement=False),
     Column("is_primary", Boolean, nullable=False),
 )
+held_teams = _table(
+    "held_team",
+    Column("client_id", BigKey, primary_key=True, autoincrement=False),
+    Column("team_id", BigKey, primary_key=True, autoincrement=False),
+)
 expected_versions = _table(
     "expected_version",
-    Column("grant_id", BigKey, primary_key=True, autoincrement=False),
+    Column("client_id", BigKey, primary_key=True, autoincrement=False),
+    Column("member_id", BigKey, primary_key=True, autoincrement=False),
+    Column("grant_id", BigKey, nullable=False),
     Column("version", Integer, nullable=False),
 )
 situations = _table(
@@ -83,38 +95,93 @@ cells = _table(
     Column("account_id", BigKey, nullable=False),
     Column("grant_id", BigKey),
     Column("decision", Integer, nullable=False),
+    Column("expires_at", grants.c.expires_at.type),
+    Column("teams", String),
 )
 
-TEMPORARY = (target_clients, target_members, target_pairs, target_teams, expected_versions, situations, cells)
+TEMPORARY = (
+    target_clients,
+    target_members,
+    target_pairs,
+    target_teams,
+    held_teams,
+    expected_versions,
+    situations,
+    cells,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a grant beside its permissions decides, because the request is about it."""
+
+    at: datetime
+    """The moment of the operation: what expires until then has expired."""
+    expiry: tuple[datetime | None] | None
+    teams: bool
+
+
+def team_list(rows: Table) -> ColumnElement[str]:
+    """Returns the aggregate that lists teams by key, the primary one with a ``*``, as timeline entries hold them."""
+    mark = case((rows.c.is_primary, literal("*")), else_=literal(""))
+    return func.aggregate_strings(cast(rows.c.team_id, String) + mark, " ")
 
 
 def _flag(condition: ColumnElement[bool]) -> ColumnElement[str]:
     return case((condition, literal(" 1")), else_=literal(" 0"))
 
 
+def _surplus(*, unless: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Returns the condition that the grant is in a team which is not asked for, and for which the other does not hold."""
+    wanted = and_(target_teams.c.client_id == grants.c.client_id, target_teams.c.team_id == grant_teams.c.team_id)
+    return (
+        exists()
+        .where(grant_teams.c.grant_id == grants.c.id)
+        .where(not_(exists().where(wanted).correlate(grants, grant_teams)), not_(unless))
+        .correlate(grants, target_clients)
+    )
+
+
 def _other_teams() -> ColumnElement[bool]:
     """Returns the condition that a grant's teams differ from those asked for in its client."""
-    wanted = and_(target_teams.c.client_id == grants.c.client_id, target_teams.c.team_id == grant_teams.c.team_id)
-    same = and_(wanted, target_teams.c.is_primary == grant_teams.c.is_primary)
+    same = and_(
+        target_teams.c.client_id == grants.c.client_id,
+        target_teams.c.team_id == grant_teams.c.team_id,
+        target_teams.c.is_primary == grant_teams.c.is_primary,
+    )
     missing = (
         exists()
         .where(target_teams.c.client_id == grants.c.client_id)
         .where(not_(exists().where(grant_teams.c.grant_id == grants.c.id).where(same).correlate(grants, target_teams)))
         .correlate(grants)
     )
-    surplus = (
-        exists()
-        .where(grant_teams.c.grant_id == grants.c.id)
-        .where(not_(exists().where(wanted).correlate(grants, grant_teams)))
-        .correlate(grants)
+    return and_(target_clients.c.has_teams, or_(missing, _surplus(unless=false())))
+
+
+def _takes_foreign_team() -> ColumnElement[bool]:
+    """Returns the condition that the request takes the person out of a team that the actor is not in and may not edit."""
+    held = and_(held_teams.c.client_id == target_clients.c.id, held_teams.c.team_id == grant_teams.c.team_id)
+    unheld = _surplus(unless=exists().where(held).correlate(target_clients, grant_teams))
+    return and_(target_clients.c.has_teams, not_(target_clients.c.edits_teams), unheld)
+
+
+def _expiry(asked: tuple[datetime | None]) -> ColumnElement[str]:
+    """Returns how the expiry asked for lies to the grant's own: the same, EARLIER or LATER."""
+    (at,) = asked
+    if at is None:
+        return case((grants.c.expires_at.is_(None), literal(" SAME")), else_=literal(" LATER"))
+    return case(
+        (grants.c.expires_at.is_(None), literal(" EARLIER")),
+        (grants.c.expires_at > at, literal(" EARLIER")),
+        (grants.c.expires_at < at, literal(" LATER")),
+        else_=literal(" SAME"),
     )
-    asked = exists().where(target_teams.c.client_id == grants.c.client_id).correlate(grants)
-    return and_(asked, or_(missing, surplus))
 
 
-def grant_key(*, expiry: tuple[datetime | None] | None, teams: bool) -> ColumnElement[str]:
+def grant_key(asked: Asked) -> ColumnElement[str]:
     """Returns the column that packs what decides about a grant; ``GrantFacts.of_key`` reads it. Empty for no grant."""
-    conflict = and_(expected_versions.c.version.is_not(None), expected_versions.c.version != grants.c.version)
+    known = expected_versions.c.version.is_not(None)
+    fresh = and_(expected_versions.c.grant_id == grants.c.id, expected_versions.c.version == grants.c.version)
     packed = (
         grants.c.status
         + literal(" ")
@@ -126,9 +193,11 @@ def grant_key(*, expiry: tuple[datetime | None] | None, teams: bool) -> ColumnEl
         + literal(" ")
         + cast(func.coalesce(grants.c.set_version_id, 0), String)
         + _flag(grants.c.customised)
-        + _flag(conflict)
-        + (_flag(grants.c.expires_at.is_distinct_from(expiry[0])) if expiry else literal(" 0"))
-        + (_flag(_other_teams()) if teams else literal(" 0"))
+        + _flag(func.coalesce(grants.c.expires_at <= asked.at, false()))
+        + _flag(and_(known, not_(fresh)))
+        + (_expiry(asked.expiry) if asked.expiry else literal(" SAME"))
+        + (_flag(_other_teams()) if asked.teams else literal(" 0"))
+        + (_flag(_takes_foreign_team()) if asked.teams else literal(" 0"))
     )
     return case((grants.c.id.is_(None), literal("")), else_=packed)
 
@@ -150,13 +219,19 @@ def _living() -> ColumnElement[bool]:
     )
 
 
+def _expected() -> ColumnElement[bool]:
+    return and_(
+        expected_versions.c.client_id == target_clients.c.id, expected_versions.c.member_id == target_members.c.id
+    )
+
+
 def existing_situations(key: ColumnElement[str], *, paired: bool) -> Select[Any]:
     """Selects each situation with a grant once: client class, member class and grant key.
 
     Those without a grant need no statement: they are the combinations of the classes.
     """
     targets, _ = _targets(paired=paired)
-    source = targets.join(grants, _living()).outerjoin(expected_versions, expected_versions.c.grant_id == grants.c.id)
+    source = targets.join(grants, _living()).outerjoin(expected_versions, _expected())
     return (
         select(
             target_clients.c["class"].label("client_class"),
@@ -168,9 +243,12 @@ def existing_situations(key: ColumnElement[str], *, paired: bool) -> Select[Any]
     )
 
 
-def filled_cells(key: ColumnElement[str], *, paired: bool) -> Select[Any]:
+def filled_cells(key: ColumnElement[str], *, paired: bool, teams: bool) -> Select[Any]:
     """Selects every cell with the decision of its situation, in the columns of ``cells``."""
     targets, position = _targets(paired=paired)
+    present_teams = (
+        select(team_list(grant_teams)).where(grant_teams.c.grant_id == grants.c.id).correlate(grants).scalar_subquery()
+    )
     decided = and_(
         situations.c.client_class == target_clients.c["class"],
         situations.c.member_class == target_members.c["class"],
@@ -184,8 +262,8 @@ def filled_cells(key: ColumnElement[str], *, paired: bool) -> Select[Any]:
         target_clients.c.account_id,
         grants.c.id,
         situations.c.decision,
+        grants.c.expires_at,
+        present_teams if teams else null(),
     ).select_from(
-        targets.outerjoin(grants, _living())
-        .outerjoin(expected_versions, expected_versions.c.grant_id == grants.c.id)
-        .join(situations, decided)
+        targets.outerjoin(grants, _living()).outerjoin(expected_versions, _expected()).join(situations, decided)
     )

@@ -9,13 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.permission.catalogue import catalogue
 from models.permission.state import State
 from resolvers.interning import state_contents
-from resolvers.operation.access import AccessSource, load_newest_versions
+from resolvers.operation.access import AccessSource, load_newest_versions, load_templates
 from resolvers.operation.actor import Actor
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import OperationRequest
 from resolvers.operation.scope import TargetClient, TargetMember
 from resolvers.operation.situation import ClientFacts, GrantFacts, MemberFacts, Situation
-from resolvers.operation.team import TeamPlan
+from resolvers.operation.team import TeamPlan, edits_teams
 
 Facts = TypeVar("Facts", bound=Hashable)
 
@@ -45,11 +45,20 @@ class Classes:
         self._clients = _Numbers[ClientFacts]()
         self._members = _Numbers[MemberFacts]()
         self._states: dict[int, State] = {}
+        self._templates: dict[int, State] = {}
 
     @property
     def has_teams(self) -> bool:
         """Says whether teams are asked for in any of the clients."""
         return bool(self._team_plan.by_client)
+
+    def has_teams_in(self, client: TargetClient) -> bool:
+        """Says whether teams are asked for in a client; an empty list asks for none at all."""
+        return client.id in self._team_plan.by_client
+
+    def edits_teams_in(self, client: TargetClient) -> bool:
+        """Says whether the actor may give and take any team of a client."""
+        return edits_teams(self._actor, client.id)
 
     def of_client(self, client: TargetClient) -> int:
         """Returns the class of a client."""
@@ -60,7 +69,11 @@ class Classes:
             refusal = OutcomeCode.TEAM_NOT_HELD
         tiers = frozenset(client.tiers.split()) if self._source.needs_tiers else None
         lacks_set = self._source.copied_account_id not in {None, client.account_id}
-        return self._clients.of(ClientFacts(self._actor.authorities.get(client.id), refusal, tiers, lacks_set))
+        dropped = (
+            () if self._request.teams is not None else self._team_plan.dropped(client.id, self._source.copied_teams)
+        )
+        authority = self._actor.authorities.get(client.id)
+        return self._clients.of(ClientFacts(authority, refusal, tiers, lacks_set, dropped))
 
     def of_member(self, member: TargetMember) -> int:
         """Returns the class of a person."""
@@ -85,6 +98,8 @@ class Classes:
             versions = {facts.default_version_id for facts in self._members.facts if facts.default_version_id}
         elif self._source.by_current_version:
             versions = {grant.set_version_id for grant in found if grant.set_version_id}
+        if self._source.keeps_set:
+            self._templates = await load_templates(connection, {g.set_version_id for g in found if g.set_version_id})
         if versions:
             self._source.sets = await load_newest_versions(connection, versions)
 
@@ -93,4 +108,5 @@ class Classes:
         client, member = self._clients.facts[client_class], self._members.facts[member_class]
         # A state from before a requirement was added to the catalogue counts for what of it is closed.
         before = catalogue.largest_closed_subset(self._states[grant.state_id]) if grant else 0
-        return Situation(client, member, grant, before, self._source.of(client, member, grant))
+        template = self._templates.get(grant.set_version_id or 0) if grant else None
+        return Situation(client, member, grant, before, self._source.of(client, member, grant), template)

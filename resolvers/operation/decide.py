@@ -7,10 +7,11 @@ from models.grant import AccessType, GrantStatus, Seat
 from models.member import MemberStatus
 from models.operation import OperationKind, OutcomeStatus, RuleMode
 from models.permission.catalogue import Catalogue
+from models.permission.mask import seat_mask
 from models.permission.rule import Change, apply_rule
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import OnExisting, OperationRequest
-from resolvers.operation.situation import Decision, GrantFacts, Requested, Situation
+from resolvers.operation.situation import Decision, ExpiryChange, GrantFacts, Requested, Situation
 
 
 def decide(request: OperationRequest, situation: Situation, catalogue: Catalogue) -> Decision:
@@ -45,6 +46,8 @@ def _known(situation: Situation) -> Decision:
         known,
         before_status=grant.status,
         before_access_type=grant.access_type,
+        before_seat=grant.seat,
+        before_set_version_id=grant.set_version_id,
         after_status=grant.status,
         after_access_type=grant.access_type,
         seat=grant.seat,
@@ -58,7 +61,12 @@ def _asked(situation: Situation, known: Decision) -> Decision:
     requested = situation.requested
     if not isinstance(requested, Requested):
         return known
-    return replace(known, requested=requested.state, dropped=requested.dropped)
+    return replace(
+        known,
+        requested=requested.state,
+        dropped=requested.dropped,
+        dropped_teams=situation.client.dropped_teams,
+    )
 
 
 def _refusals(request: OperationRequest, situation: Situation) -> Iterator[OutcomeCode]:
@@ -84,6 +92,8 @@ def _refusals_of_existing(request: OperationRequest, grant: GrantFacts) -> Itera
     """Yields why the grant that is there already cannot be changed."""
     if grant.status is GrantStatus.DEACTIVATED:
         yield OutcomeCode.DEACTIVATED
+    if grant.expired and grant.expiry is not ExpiryChange.LATER:
+        yield OutcomeCode.EXPIRED
     if request.kind is OperationKind.GRANT and request.on_existing is OnExisting.SKIP:
         yield OutcomeCode.ALREADY_GRANTED
     if grant.conflict:
@@ -91,6 +101,8 @@ def _refusals_of_existing(request: OperationRequest, grant: GrantFacts) -> Itera
     if grant.access_type is AccessType.SUPER_ADMIN:
         # Only migration lowers a super admin: it keeps the last one in place and says what becomes of billing (F42).
         yield OutcomeCode.TARGET_IS_SUPER_ADMIN
+    if grant.takes_foreign_team:
+        yield OutcomeCode.TEAM_NOT_HELD
 
 
 def _carry_out(request: OperationRequest, situation: Situation, known: Decision, catalogue: Catalogue) -> Decision:
@@ -104,6 +116,9 @@ def _carry_out(request: OperationRequest, situation: Situation, known: Decision,
         return replace(known, code=OutcomeCode.NOT_VERIFIED)
     if is_partner_admin and request.seat not in {None, Seat.PARTNER}:
         return replace(known, code=OutcomeCode.SEAT_NOT_ELIGIBLE)
+    seat = _seat(request, situation, is_partner_admin=is_partner_admin)
+    if _exceeds(situation, change, seat, catalogue):
+        return replace(asked, code=OutcomeCode.EXCEEDS_AUTHORITY)
     set_version_id, customised = _remembered(situation, change)
     decision = replace(
         asked,
@@ -111,7 +126,7 @@ def _carry_out(request: OperationRequest, situation: Situation, known: Decision,
         after=change.after,
         after_status=GrantStatus.ACTIVE,
         after_access_type=AccessType.PARTNER_ADMIN if is_partner_admin else AccessType.STANDARD,
-        seat=_seat(request, situation, is_partner_admin=is_partner_admin),
+        seat=seat,
         set_version_id=set_version_id,
         customised=customised,
     )
@@ -131,6 +146,20 @@ def _seat(request: OperationRequest, situation: Situation, *, is_partner_admin: 
     return Seat.PARTNER if situation.member.verified else Seat.CORE
 
 
+def _exceeds(situation: Situation, change: Change, seat: Seat, catalogue: Catalogue) -> bool:
+    """Says whether seat or expiry would give or take more than the actor has, past the rule that the states obey (I1, I2).
+
+    A seat lets only some of the stored permissions through, so another seat gives or takes those between the two. A later expiry
+    gives all of the access again: nobody gives that to themselves. An earlier one only takes, as deactivating does (F34).
+    """
+    grant, beyond = situation.grant, ~(situation.client.authority or 0)
+    if grant is None:
+        return False
+    moved = (change.after & seat_mask(seat, catalogue)) ^ (situation.before & seat_mask(grant.seat, catalogue))
+    extends = grant.expiry is ExpiryChange.LATER
+    return bool(moved & beyond) or (extends and (situation.member.is_actor or bool(change.after & beyond)))
+
+
 def _remembered(situation: Situation, change: Change) -> tuple[int | None, bool]:
     """Returns the set version that the grant came from, and whether it differs from it (F13)."""
     requested, grant = situation.requested, situation.grant
@@ -138,7 +167,9 @@ def _remembered(situation: Situation, change: Change) -> tuple[int | None, bool]
         return requested.set_version_id, change.after != requested.set_state
     if grant is None or grant.set_version_id is None:
         return None, False
-    return grant.set_version_id, grant.customised or change.after != situation.before
+    if situation.template is None:
+        return grant.set_version_id, grant.customised or change.after != situation.before
+    return grant.set_version_id, change.after != situation.template
 
 
 def _changes_nothing(request: OperationRequest, situation: Situation, decision: Decision, change: Change) -> bool:
@@ -150,4 +181,6 @@ def _changes_nothing(request: OperationRequest, situation: Situation, decision: 
         # Nobody is added with nothing: what was asked for is reported as withheld.
         return True
     newer_version = request.kind is OperationKind.REAPPLY and decision.set_version_id != grant.set_version_id
-    return not (newer_version or grant.other_expiry or grant.other_teams or decision.seat is not grant.seat)
+    return not (
+        newer_version or grant.expiry is not ExpiryChange.SAME or grant.other_teams or decision.seat is not grant.seat
+    )

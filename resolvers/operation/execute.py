@@ -49,7 +49,7 @@ async def preview(database: Database, viewer: Viewer, request: OperationRequest)
         RefusedError: if the request as a whole cannot be carried out.
     """
     at = now()
-    async with database.read() as connection:
+    async with database.snapshot() as connection:
         plan = await make_plan(connection, viewer, request, at)
         dry_run = DryRun(
             kind=request.kind,
@@ -147,7 +147,7 @@ async def _write(
         await writer.change_grants(request.expiry)
         if plan.has_teams:
             await writer.assign_teams()
-        await writer.record_timeline()
+        await writer.record_timeline(request.expiry, teams=plan.has_teams)
         await writer.keep_counters()
     await writer.record_outcomes()
 

@@ -1,13 +1,13 @@
 """What holds for a client over the whole batch, whatever each cell alone may do."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from sqlalchemy import Integer, func, select, update
 from sqlalchemy import cast as cast_to
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.client import clients
-from models.grant import AccessType, GrantStatus
+from models.grant import AccessType, GrantStatus, active_partner_admin, grants
 from models.operation import OutcomeStatus
 from resolvers.operation.cell import cells
 from resolvers.operation.outcome_code import OutcomeCode
@@ -15,20 +15,25 @@ from resolvers.operation.situation import Decision
 from resolvers.operation.verdict import Verdicts
 
 
-async def guard_lockout(connection: AsyncConnection, verdicts: Verdicts) -> None:
-    """Rejects the cells that would leave a client with people but without an ACTIVE partner admin (N04, E14, R7)."""
+async def guard_lockout(connection: AsyncConnection, verdicts: Verdicts, at: datetime) -> None:
+    """Rejects the cells that would leave a client with people but without an ACTIVE partner admin (N04, E14, R7).
+
+    One whose access has expired counts for nothing, so they are counted here and not taken from the client's counter.
+    """
     losing = [number for number, decision in verdicts.numbered() if decision.loses_partner_admin]
     if not losing:
         return
     gaining = [number for number, decision in verdicts.numbered() if _gains_partner_admin(decision)]
     gains = func.sum(cast_to(cells.c.decision.in_(gaining), Integer))
     losses = func.sum(cast_to(cells.c.decision.in_(losing), Integer))
+    admins = (
+        select(func.count())
+        .where(grants.c.client_id == cells.c.client_id, active_partner_admin(grants, at))
+        .correlate(cells)
+        .scalar_subquery()
+    )
     locked = (
-        select(cells.c.client_id)
-        .join(clients, clients.c.id == cells.c.client_id)
-        .group_by(cells.c.client_id, clients.c.active_partner_admins)
-        .having(losses > 0)
-        .having(clients.c.active_partner_admins + gains - losses <= 0)
+        select(cells.c.client_id).group_by(cells.c.client_id).having(losses > 0).having(admins + gains - losses <= 0)
     )
     locked_ids = (await connection.execute(locked)).scalars().all()
     if locked_ids:

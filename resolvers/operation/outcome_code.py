@@ -50,10 +50,10 @@ MESSAGES: dict[OutcomeCode, str] = {
     OutcomeCode.NOT_A_PARTNER: "Only a partner in an eligible program can have access here.",
     OutcomeCode.DEACTIVATED: "The person's access here is deactivated. Reactivate it first, then change it.",
     OutcomeCode.NOT_ACTIVE: "This person is deactivated in the partner. Activate the person first.",
-    OutcomeCode.EXPIRED: "This access has expired. Give it a new expiry, or grant it again.",
+    OutcomeCode.EXPIRED: "This access has expired. Extend it first: changeAccess with a later expiresAt.",
     OutcomeCode.EXCEEDS_AUTHORITY: (
-        "Part of this lies beyond your own permissions here, and mode STRICT changes nothing then. "
-        "See withheld and retained; with mode CLAMP the rest is carried out."
+        "This would give or take more than you have here yourself, by its permissions in mode STRICT, or by its seat or expiry. "
+        "See withheld and retained; with mode CLAMP, and without seat and expiry, the rest is carried out."
     ),
     OutcomeCode.NON_DELEGABLE: "This permission can be held by a super admin only.",
     OutcomeCode.UNKNOWN_PERMISSION: "There is no such permission: permissionCatalog lists them all.",

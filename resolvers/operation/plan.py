@@ -11,9 +11,10 @@ from models.dialect import create_temporary, insert_many
 from models.permission.catalogue import catalogue
 from resolvers.operation import cell
 from resolvers.operation.access import find_access
-from resolvers.operation.actor import find_actor
+from resolvers.operation.actor import Actor, find_actor
 from resolvers.operation.classes import Classes
 from resolvers.operation.decide import decide
+from resolvers.operation.expected import find_expected
 from resolvers.operation.guard import guard_atomic, guard_lockout
 from resolvers.operation.request import OperationRequest
 from resolvers.operation.scope import Scope, find_scope
@@ -46,32 +47,39 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
     source = await find_access(connection, viewer, scope.partner_id, request.access)
     await create_temporary(connection, *cell.TEMPORARY)
     asked = source.copied_teams if request.teams is None else request.teams
-    actor = await find_actor(connection, viewer.user_id, scope.partner_id, scope.clients, at, with_teams=bool(asked))
+    about_teams = bool(asked) or request.teams is not None
+    actor = await find_actor(connection, viewer.user_id, scope.partner_id, scope.clients, at, with_teams=about_teams)
     team_plan = TeamPlan()
-    if asked:
+    if about_teams:
         team_plan = await find_teams(connection, viewer, asked, scope.clients, copied=request.teams is None)
     classes = Classes(request, source, actor, team_plan)
-    await _lay_out(connection, request, scope, classes, team_plan)
+    await _lay_out(connection, scope, classes, team_plan, actor)
+    await insert_many(connection, cell.expected_versions, await find_expected(connection, viewer, request, scope))
     verdicts = Verdicts()
-    await _decide_all(connection, request, classes, verdicts, paired=scope.pairs is not None)
+    asked_of_grants = cell.Asked(at, None if request.expiry is None else (request.expiry.at,), classes.has_teams)
+    await _decide_all(connection, request, classes, verdicts, asked_of_grants, paired=scope.pairs is not None)
     if not request.options.accept_lockout:
-        await guard_lockout(connection, verdicts)
+        await guard_lockout(connection, verdicts, at)
     counts = await _counts(connection)
+    if sum(counts.values()) != scope.size:
+        raise RuntimeError("Grants changed while they were decided over, although their clients were locked.")
     if request.options.atomic and await guard_atomic(connection, verdicts, counts):
         counts = await _counts(connection)
     return Plan(scope, verdicts, counts, has_teams=bool(team_plan.by_client))
 
 
 async def _lay_out(
-    connection: AsyncConnection, request: OperationRequest, scope: Scope, classes: Classes, team_plan: TeamPlan
+    connection: AsyncConnection, scope: Scope, classes: Classes, team_plan: TeamPlan, actor: Actor
 ) -> None:
-    """Writes the targets with their classes, and what is asked about teams and versions, into the temporary tables."""
+    """Writes the targets with their classes, and what decides about teams, into the temporary tables."""
     clients = [
         {
             "id": client.id,
             "position": position,
             "account_id": client.account_id,
             "class": classes.of_client(client),
+            "has_teams": classes.has_teams_in(client),
+            "edits_teams": classes.edits_teams_in(client),
         }
         for position, client in enumerate(scope.clients)
     ]
@@ -88,24 +96,29 @@ async def _lay_out(
         for client_id, asked in team_plan.by_client.items()
         for team in asked
     ]
-    versions = [
-        {"grant_id": grant_id, "version": version}
-        for grant_id, version in dict(request.expected_versions).items()
-        if grant_id is not None
+    held = [
+        {"client_id": client_id, "team_id": team_id}
+        for client_id, team_ids in actor.teams.items()
+        for team_id in sorted(team_ids)
     ]
     await insert_many(connection, cell.target_clients, clients)
     await insert_many(connection, cell.target_members, members)
     await insert_many(connection, cell.target_pairs, pairs)
     await insert_many(connection, cell.target_teams, teams)
-    await insert_many(connection, cell.expected_versions, versions)
+    await insert_many(connection, cell.held_teams, held)
 
 
 async def _decide_all(
-    connection: AsyncConnection, request: OperationRequest, classes: Classes, verdicts: Verdicts, *, paired: bool
+    connection: AsyncConnection,
+    request: OperationRequest,
+    classes: Classes,
+    verdicts: Verdicts,
+    asked: cell.Asked,
+    *,
+    paired: bool,
 ) -> None:
     """Decides every situation once and fills the cells with the decisions, by one statement."""
-    expiry = None if request.expiry is None else (request.expiry.at,)
-    key = cell.grant_key(expiry=expiry, teams=classes.has_teams)
+    key = cell.grant_key(asked)
     rows = await connection.execute(cell.existing_situations(key, paired=paired))
     existing = {(row.client_class, row.member_class, row.grant_key) for row in rows}
     facts = {grant_key: GrantFacts.of_key(grant_key) for _, _, grant_key in existing}
@@ -122,9 +135,8 @@ async def _decide_all(
         for client, member, grant_key in sorted(existing | classes.combinations())
     ]
     await insert_many(connection, cell.situations, decided)
-    await connection.execute(
-        insert(cell.cells).from_select([column.name for column in cell.cells.c], cell.filled_cells(key, paired=paired))
-    )
+    filled = cell.filled_cells(key, paired=paired, teams=asked.teams)
+    await connection.execute(insert(cell.cells).from_select([column.name for column in cell.cells.c], filled))
 
 
 async def _counts(connection: AsyncConnection) -> dict[int, int]:

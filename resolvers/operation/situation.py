@@ -1,6 +1,7 @@
 """What decides over a cell, as values: cells that agree in all of it are one situation, and there are few."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from models.grant import AccessType, GrantStatus, Seat
 from models.member import MemberStatus
@@ -21,6 +22,8 @@ class ClientFacts:
     """The product tiers, where they decide: a copy drops what they lack (E27)."""
     lacks_set: bool = False
     """The copied grant came from another client's own set, which is unknown here (F49)."""
+    dropped_teams: tuple[int, ...] = ()
+    """The copied grant's teams that this client does not have (E27)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,15 @@ class MemberFacts:
     """The newest version of the person's default set, where it decides (F51)."""
 
 
+class ExpiryChange(StrEnum):
+    """What a request makes of a grant's expiry."""
+
+    SAME = "SAME"
+    EARLIER = "EARLIER"
+    LATER = "LATER"
+    """Later, or never."""
+
+
 @dataclass(frozen=True, slots=True)
 class GrantFacts:
     """What the grant that is there already brings into the decision."""
@@ -44,19 +56,25 @@ class GrantFacts:
     state_id: int
     set_version_id: int | None
     customised: bool
+    expired: bool
+    """Its expiry has passed; what becomes of it then is carried out later (P04)."""
     conflict: bool
     """The caller expected another version (P03)."""
-    other_expiry: bool
-    """An expiry is asked for, and the grant has another one."""
+    expiry: ExpiryChange
+    """How the expiry that is asked for lies to the grant's own."""
     other_teams: bool
     """Teams are asked for, and the grant has others."""
+    takes_foreign_team: bool
+    """The request takes the person out of a team that the actor is not in and may not edit (F54)."""
 
     @classmethod
     def of_key(cls, key: str) -> "GrantFacts | None":
         """Returns the facts that ``resolvers.operation.cell.grant_key`` packed; None for no grant."""
         if not key:
             return None
-        status, access_type, seat, state_id, version_id, customised, conflict, expiry, teams = key.split()
+        status, access_type, seat, state_id, version_id, customised, expired, conflict, expiry, teams, foreign = (
+            key.split()
+        )
         return cls(
             status=GrantStatus(status),
             access_type=AccessType(access_type),
@@ -64,9 +82,11 @@ class GrantFacts:
             state_id=int(state_id),
             set_version_id=int(version_id) or None,
             customised=customised == "1",
+            expired=expired == "1",
             conflict=conflict == "1",
-            other_expiry=expiry == "1",
+            expiry=ExpiryChange(expiry),
             other_teams=teams == "1",
+            takes_foreign_team=foreign == "1",
         )
 
 
@@ -93,6 +113,8 @@ class Situation:
     """P of spec 2.2: the target's state, empty without a grant."""
     requested: Requested | OutcomeCode | None
     """None leaves the permissions as they are."""
+    template: State | None = None
+    """What the version of the set contains from which the grant came, where it decides (F13)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +128,11 @@ class Decision:
     requested: State = 0
     authority: State = 0
     dropped: State = 0
+    dropped_teams: tuple[int, ...] = ()
     before_status: GrantStatus | None = None
     before_access_type: AccessType | None = None
+    before_seat: Seat | None = None
+    before_set_version_id: int | None = None
     after_status: GrantStatus | None = None
     after_access_type: AccessType | None = None
     seat: Seat | None = None

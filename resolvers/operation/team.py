@@ -28,8 +28,17 @@ class TeamPlan:
     def held(self, actor: Actor, client_id: int) -> bool:
         """Says whether the actor may give the teams asked for in a client: by being in them, or by editing teams."""
         asked = {team.team_id for team in self.by_client.get(client_id, ())}
-        edits = bool(actor.authorities.get(client_id, 0) & EDIT_TEAMS)
-        return edits or asked <= actor.teams.get(client_id, frozenset())
+        return edits_teams(actor, client_id) or asked <= actor.teams.get(client_id, frozenset())
+
+    def dropped(self, client_id: int, copied: Sequence[TeamRequest]) -> tuple[int, ...]:
+        """Returns which of the copied teams a client does not have (E27)."""
+        kept = {team.team_id for team in self.by_client.get(client_id, ())}
+        return tuple(team.team_id for team in copied if team.team_id is not None and team.team_id not in kept)
+
+
+def edits_teams(actor: Actor, client_id: int) -> bool:
+    """Says whether the actor may give and take any team of a client."""
+    return bool(actor.authorities.get(client_id, 0) & EDIT_TEAMS)
 
 
 async def find_teams(
@@ -40,12 +49,14 @@ async def find_teams(
     *,
     copied: bool = False,
 ) -> TeamPlan:
-    """Returns which of the teams belong to which target client.
+    """Returns which of the teams belong to which target client; asking for none takes everybody out of all teams.
 
     Raises:
         RefusedError: NOT_FOUND for a team of none of the clients, INVALID_INPUT for two primary teams in one client. Copied
             teams of another client are dropped instead (E27).
     """
+    if not asked:
+        return TeamPlan({client.id: () for client in found})
     keys = [team.team_id for team in asked if team.team_id is not None]
     rows = await connection.execute(
         select(teams.c.id, teams.c.account_id).where(teams.c.id.in_(keys), teams.c.id.in_(readable_teams(viewer)))

@@ -34,7 +34,7 @@ from models.outcome import outcomes
 from models.permission.state import State
 from models.team import grant_teams
 from models.timeline_entry import timeline_entries
-from resolvers.operation.cell import cells, target_teams
+from resolvers.operation.cell import cells, target_clients, target_teams, team_list
 from resolvers.operation.request import Expiry
 from resolvers.operation.verdict import Verdicts
 
@@ -75,9 +75,12 @@ class CellWriter:
                 "requested_state_id": state_ids[decision.requested],
                 "authority_state_id": state_ids[decision.authority],
                 "dropped_state_id": state_ids[decision.dropped] if decision.dropped else None,
+                "dropped_teams": " ".join(map(str, decision.dropped_teams)) or None,
                 "before_status": decision.before_status and decision.before_status.value,
                 "before_access_type": decision.before_access_type and decision.before_access_type.value,
+                "before_seat": decision.before_seat and decision.before_seat.value,
                 "before_state_id": state_ids[decision.before],
+                "before_set_version_id": decision.before_set_version_id,
                 "after_status": decision.after_status and decision.after_status.value,
                 "after_access_type": decision.after_access_type and decision.after_access_type.value,
                 "after_state_id": state_ids[decision.after],
@@ -144,7 +147,7 @@ class CellWriter:
     async def assign_teams(self) -> None:
         """Gives each applied cell's grant exactly the teams asked for in its client (F54)."""
         grant_id = func.coalesce(cells.c.grant_id, self._key)
-        asked = select(target_teams.c.client_id)
+        asked = select(target_clients.c.id).where(target_clients.c.has_teams)
         applied = self._applied(grant_id).where(cells.c.client_id.in_(asked))
         await self._connection.execute(delete(grant_teams).where(grant_teams.c.grant_id.in_(applied)))
         given = (
@@ -154,8 +157,11 @@ class CellWriter:
         )
         await self._connection.execute(insert(grant_teams).from_select(["grant_id", "team_id", "is_primary"], given))
 
-    async def record_timeline(self) -> None:
+    async def record_timeline(self, expiry: Expiry | None = None, *, teams: bool = False) -> None:
         """Writes a timeline entry for each applied cell (F55, E26)."""
+        moment = timeline_entries.c.at.type
+        before_expiry: ColumnElement[Any] = cells.c.expires_at
+        after_expiry = literal(expiry.at, moment) if expiry else before_expiry
         columns = {
             "id": self._key,
             "operation_id": literal(self._operation_id, BigInteger),
@@ -164,15 +170,21 @@ class CellWriter:
             "client_id": cells.c.client_id,
             "member_id": cells.c.member_id,
             "grant_id": func.coalesce(cells.c.grant_id, self._key),
-            "at": literal(self._at, timeline_entries.c.at.type),
+            "at": literal(self._at, moment),
             "before_status": decisions.c.before_status,
             "before_access_type": decisions.c.before_access_type,
+            "before_seat": decisions.c.before_seat,
             "before_state_id": decisions.c.before_state_id,
+            "before_set_version_id": decisions.c.before_set_version_id,
+            "before_expires_at": before_expiry,
+            "before_teams": cells.c.teams,
             "after_status": decisions.c.after_status,
             "after_access_type": decisions.c.after_access_type,
             "after_seat": decisions.c.seat,
             "after_state_id": decisions.c.after_state_id,
             "after_set_version_id": decisions.c.set_version_id,
+            "after_expires_at": after_expiry,
+            "after_teams": _teams_afterwards() if teams else null(),
         }
         await self._connection.execute(
             insert(timeline_entries).from_select(list(columns), self._applied(*columns.values()))
@@ -235,6 +247,13 @@ class CellWriter:
             .group_by(counts.c.whose)
             .subquery("moved")
         )
+
+
+def _teams_afterwards() -> ColumnElement[Any]:
+    """Returns the teams of a cell's grant after they were assigned, as timeline entries hold them."""
+    asked = select(team_list(target_teams)).where(target_teams.c.client_id == cells.c.client_id).correlate(cells)
+    has_teams = select(target_clients.c.has_teams).where(target_clients.c.id == cells.c.client_id).correlate(cells)
+    return case((has_teams.scalar_subquery(), asked.scalar_subquery()), else_=cells.c.teams)
 
 
 def _moved(status: GrantStatus, access_type: AccessType | None = None) -> ColumnElement[int]:

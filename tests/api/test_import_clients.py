@@ -223,3 +223,9 @@ async def test_two_imports_at_once_make_each_client_once(
     created = [result.count(CREATED) for result in results]
     assert sorted(created) == [0, 0, 199, 199]
     assert len(await stored(database, partner)) == len(await stored(database, other)) == 199
+
+
+async def test_the_partners_own_account_is_no_client(database: Database, partner: PartnerRow) -> None:
+    result = await load(database, partner, f"{partner.hub_id},Own,,,,,", "5,Other,,,,,")
+    assert statuses(result) == [REJECTED, CREATED]
+    assert "own account" in str(result.rejected[0].message)

@@ -298,3 +298,9 @@ async def test_nothing_of_the_inside_is_in_an_answer(client: httpx2.AsyncClient)
     text = (await client.post("/graphql", json={"query": query})).text
     for inside in (SECRET, "RuntimeError", "hunter2", ".py", "Traceback", "SELECT", "no such table", "1099511627776"):
         assert inside not in text
+
+
+async def test_a_number_of_thousands_of_digits_is_told_in_our_words(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/graphql", json={"query": f"{{ echo(number: {'9' * 5_000}) }}"})
+    (error,) = response.json()["errors"]
+    assert error["message"] == "A number has too many digits: an Int has at most ten."

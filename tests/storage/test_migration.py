@@ -73,10 +73,28 @@ async def test_every_step_goes_down_and_up_again_with_data(empty_database: Datab
 
 async def test_a_failing_step_leaves_the_database_as_it_was(empty_database: Database) -> None:
     async with empty_database.write() as session:
-        await (await session.connection()).execute(text("CREATE TABLE client (id INTEGER)"))
+        await (await session.connection()).execute(text("CREATE VIEW client AS SELECT 1 AS id"))
     with pytest.raises(MigrationError, match=r"cannot be used: .*client"):
         await migration.upgrade(empty_database)
-    assert await _tables(empty_database) == {"client"}
+    assert await _tables(empty_database) == set()
+
+
+async def test_somebody_elses_database_is_refused_and_untouched(empty_database: Database) -> None:
+    async with empty_database.write() as session:
+        await (await session.connection()).execute(text("CREATE TABLE invoice (id INTEGER)"))
+    with pytest.raises(MigrationError, match=r"tables of something else \(invoice\)"):
+        await migration.upgrade(empty_database)
+    assert "something else" in str(await migration.state(empty_database))
+    assert await _tables(empty_database) == {"invoice"}
+
+
+async def test_the_state_of_a_database_says_what_to_do(empty_database: Database) -> None:
+    assert "run cam migrate" in str(await migration.state(empty_database))
+    await migration.upgrade(empty_database)
+    assert await migration.state(empty_database) is None
+    async with empty_database.write() as session:
+        await (await session.connection()).execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert "newer version" in str(await migration.state(empty_database))
 
 
 async def test_a_database_of_a_newer_version_is_refused_and_untouched(database: Database) -> None:

@@ -271,9 +271,12 @@ def upgrade() -> None:
         sa.Column("requested_state_id", KEY, nullable=True),
         sa.Column("authority_state_id", KEY, nullable=True),
         sa.Column("dropped_state_id", KEY, nullable=True),
+        sa.Column("dropped_teams", sa.Text(), nullable=True),
         sa.Column("before_status", sa.String(), nullable=True),
         sa.Column("before_access_type", sa.String(), nullable=True),
         sa.Column("before_state_id", KEY, nullable=True),
+        sa.Column("before_seat", sa.String(), nullable=True),
+        sa.Column("before_set_version_id", KEY, nullable=True),
         sa.Column("after_status", sa.String(), nullable=True),
         sa.Column("after_access_type", sa.String(), nullable=True),
         sa.Column("after_state_id", KEY, nullable=True),
@@ -287,6 +290,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["after_state_id"], ["permission_state.id"], name=op.f("fk_decision_after_state_id")),
         sa.ForeignKeyConstraint(
             ["authority_state_id"], ["permission_state.id"], name=op.f("fk_decision_authority_state_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["before_set_version_id"], ["permission_set_version.id"], name=op.f("fk_decision_before_set_version_id")
         ),
         sa.ForeignKeyConstraint(["before_state_id"], ["permission_state.id"], name=op.f("fk_decision_before_state_id")),
         sa.ForeignKeyConstraint(
@@ -435,18 +441,29 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("before_status", sa.String(), nullable=True),
         sa.Column("before_access_type", sa.String(), nullable=True),
+        sa.Column("before_seat", sa.String(), nullable=True),
         sa.Column("before_state_id", KEY, nullable=True),
+        sa.Column("before_set_version_id", KEY, nullable=True),
+        sa.Column("before_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("before_teams", sa.Text(), nullable=True),
         sa.Column("after_status", sa.String(), nullable=False),
         sa.Column("after_access_type", sa.String(), nullable=False),
         sa.Column("after_seat", sa.String(), nullable=False),
         sa.Column("after_state_id", KEY, nullable=False),
         sa.Column("after_set_version_id", KEY, nullable=True),
+        sa.Column("after_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("after_teams", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_timeline_entry_account_id")),
         sa.ForeignKeyConstraint(
             ["after_set_version_id"], ["permission_set_version.id"], name=op.f("fk_timeline_entry_after_set_version_id")
         ),
         sa.ForeignKeyConstraint(
             ["after_state_id"], ["permission_state.id"], name=op.f("fk_timeline_entry_after_state_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["before_set_version_id"],
+            ["permission_set_version.id"],
+            name=op.f("fk_timeline_entry_before_set_version_id"),
         ),
         sa.ForeignKeyConstraint(
             ["before_state_id"], ["permission_state.id"], name=op.f("fk_timeline_entry_before_state_id")

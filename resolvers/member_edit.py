@@ -1,0 +1,275 @@
+"""Adding one person to a partner, and changing one (F02, F09, R14, R16)."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.database import Database
+from models.dialect import lock_rows
+from models.grant import AccessType, GrantStatus, grants
+from models.member import ManagerRights, MemberKind, MemberStatus, members
+from models.partner import partners
+from models.user import users
+from resolvers.email_address import email_address
+from resolvers.error import RefusalCode, refuse
+from resolvers.idempotency import IdempotentCall, remember, remembered
+from resolvers.member_import import (
+    MemberEntry,
+    MemberFile,
+    may_rename,
+    places_of,
+    refresh_member_texts,
+    write_members,
+)
+from resolvers.readable import readable_members
+from resolvers.short_text import short_text
+from resolvers.viewer import Viewer
+
+_OTHER = members.alias("other_member")
+
+
+@dataclass(frozen=True, slots=True)
+class NewMember:
+    """Who is to be added, as the caller writes it."""
+
+    email: str
+    kind: MemberKind
+    first_name: str = ""
+    last_name: str = ""
+    manager_rights: ManagerRights = ManagerRights.NONE
+    verified: bool = False
+
+    def entry(self) -> MemberEntry:
+        """Returns what an import would read for this person.
+
+        Raises:
+            RefusedError: INVALID_INPUT, for an address or a name that cannot be used.
+        """
+        try:
+            email = email_address(self.email)
+        except ValueError as error:
+            raise refuse(RefusalCode.INVALID_INPUT, str(error), "input", "email") from None
+        return MemberEntry(
+            line=1,
+            email=email,
+            first_name=short_text(self.first_name, "input", "firstName"),
+            last_name=short_text(self.last_name, "input", "lastName"),
+            kind=self.kind,
+            manager_rights=self.manager_rights,
+            verified=self.verified,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPatch:
+    """What is to change about a person; None leaves that as it is, an empty name takes the name away."""
+
+    first_name: str | None = None
+    last_name: str | None = None
+    kind: MemberKind | None = None
+    manager_rights: ManagerRights | None = None
+    verified: bool | None = None
+    status: MemberStatus | None = None
+
+    def checked(self) -> "MemberPatch":
+        """Returns the patch with names as they are stored.
+
+        Raises:
+            RefusedError: INVALID_INPUT, if it changes nothing, names cannot be used, or somebody is to leave.
+        """
+        if self == MemberPatch():
+            raise refuse(
+                RefusalCode.INVALID_INPUT,
+                "Say what to change: firstName, lastName, kind, managerRights, verified or status.",
+                "input",
+            )
+        if self.status is MemberStatus.LEFT:
+            raise refuse(
+                RefusalCode.INVALID_INPUT,
+                "Here a person becomes ACTIVE or DEACTIVATED. Leaving ends all access, so it is a step of its own.",
+                "input",
+                "status",
+            )
+        return replace(
+            self,
+            first_name=None if self.first_name is None else short_text(self.first_name, "input", "firstName"),
+            last_name=None if self.last_name is None else short_text(self.last_name, "input", "lastName"),
+        )
+
+    def told(self) -> dict[str, Any]:
+        """Returns the columns of the membership that are to change."""
+        columns = ("kind", "manager_rights", "verified", "status")
+        return {name: value for name in columns if (value := getattr(self, name)) is not None}
+
+
+async def add_member(
+    database: Database, viewer: Viewer, partner_id: int, new: NewMember, call: IdempotentCall | None = None
+) -> int:
+    """Adds a person to a partner, or brings somebody back who left, and returns the member's key.
+
+    Who comes back begins anew: neither grants nor rights nor the default set of the former time return.
+
+    Raises:
+        RefusedError: FORBIDDEN, NOT_A_PARTNER, INVALID_INPUT, or CONFLICT for somebody who is a member already.
+    """
+    viewer.acting(partner_id)
+    entry = new.entry()
+    async with database.write() as session:
+        first = await remembered(session, call)
+        if first is not None:
+            return int(first)
+        connection = await session.connection()
+        await _lock_partner(connection, partner_id)
+        known = (
+            await connection.execute(
+                select(members.c.id, members.c.status)
+                .join(users, users.c.id == members.c.user_id)
+                .join(partners, partners.c.id == members.c.partner_id)
+                .where(partners.c.id == partner_id, users.c.email_key == entry.key)
+            )
+        ).one_or_none()
+        if known is not None:
+            _check_left(entry.email, MemberStatus(known.status))
+            await connection.execute(
+                update(members)
+                .where(members.c.id == known.id)
+                .values(
+                    status=MemberStatus.ACTIVE,
+                    manager_rights=ManagerRights.NONE,
+                    super_admin=False,
+                    default_permission_set_id=None,
+                )
+            )
+        (written,) = (await write_members(connection, partner_id, MemberFile([entry]))).rows
+        if written.key is None:
+            raise RuntimeError(f"The person was not added: {written.message}")
+        await remember(session, call, written.key)
+    return written.key
+
+
+async def update_member(
+    database: Database, viewer: Viewer, member_id: int | None, patch: MemberPatch, call: IdempotentCall | None = None
+) -> int:
+    """Changes a person and returns the member's key; the person's grants stay as they are (R16).
+
+    Raises:
+        RefusedError: NOT_FOUND, FORBIDDEN, NOT_A_PARTNER, INVALID_INPUT, CONFLICT for somebody who left or a partner admin who
+            would be unverified (F09), or LAST_EDITOR if nobody could act in the manager any more (R14).
+    """
+    patch = patch.checked()
+    async with database.write() as session:
+        first = await remembered(session, call)
+        if first is not None:
+            return int(first)
+        connection = await session.connection()
+        found = await _member(connection, viewer, member_id)
+        if found.status == MemberStatus.LEFT:
+            raise refuse(
+                RefusalCode.CONFLICT,
+                "The person has left the partner. If they come back, bring them in with addMember.",
+                "input",
+                "member",
+            )
+        await _check_verified(connection, found, patch)
+        await _check_editors(connection, found, patch)
+        told = {name: value for name, value in patch.told().items() if getattr(found, name) != value}
+        if told:
+            await connection.execute(update(members).where(members.c.id == found.id).values(told))
+        await _rename(connection, found, patch)
+        await remember(session, call, found.id)
+    key: int = found.id
+    return key
+
+
+def _check_left(email: str, status: MemberStatus) -> None:
+    advice = {
+        MemberStatus.ACTIVE: "change the person with updateMember",
+        MemberStatus.DEACTIVATED: "the person is deactivated; make the status ACTIVE with updateMember",
+    }.get(status)
+    if advice is not None:
+        raise refuse(RefusalCode.CONFLICT, f"{email} is a member already: {advice}.", "input", "email")
+
+
+async def _lock_partner(connection: AsyncConnection, partner_id: int) -> None:
+    """Lets one writer at a time judge who is a member and who may act."""
+    await lock_rows(connection, select(partners.c.id).where(partners.c.id == partner_id))
+
+
+async def _member(connection: AsyncConnection, viewer: Viewer, member_id: int | None) -> Row[Any]:
+    """Returns the membership and the user's name, locked until the transaction ends."""
+    readable = select(members.c.partner_id).where(members.c.id == member_id, members.c.id.in_(readable_members(viewer)))
+    partner_id = (await connection.execute(readable)).scalar_one_or_none()
+    if partner_id is None:
+        raise refuse(RefusalCode.NOT_FOUND, "There is no such member.", "input", "member")
+    viewer.acting(partner_id)
+    await _lock_partner(connection, partner_id)
+    # Grants of the pipeline lock the member too, so nobody becomes partner admin between the check and the change.
+    await lock_rows(connection, select(members.c.id).where(members.c.id == member_id))
+    statement = (
+        select(members, users.c.first_name, users.c.last_name)
+        .join(users, users.c.id == members.c.user_id)
+        .where(members.c.id == member_id)
+    )
+    return (await connection.execute(statement)).one()
+
+
+async def _check_verified(connection: AsyncConnection, found: Row[Any], patch: MemberPatch) -> None:
+    """Refuses to unverify somebody who is partner admin somewhere: only verified people may be (F09)."""
+    if patch.verified is not False or not found.verified:
+        return
+    held = await connection.scalar(
+        select(func.count())
+        .select_from(grants)
+        .where(grants.c.member_id == found.id, grants.c.ended == 0)
+        .where(grants.c.status == GrantStatus.ACTIVE, grants.c.access_type == AccessType.PARTNER_ADMIN)
+    )
+    if held:
+        where = "one client" if held == 1 else f"{held} clients"
+        raise refuse(
+            RefusalCode.CONFLICT,
+            f"The person is an active partner admin in {where}, and only verified people can be: take that access away first.",
+            "input",
+            "verified",
+        )
+
+
+async def _check_editors(connection: AsyncConnection, found: Row[Any], patch: MemberPatch) -> None:
+    """Refuses to take the right to act from the last person who has it (R14)."""
+    after = {name: getattr(found, name) for name in ("status", "manager_rights")} | patch.told()
+    if not _may_act(found.status, found.manager_rights, found) or _may_act(
+        after["status"], after["manager_rights"], found
+    ):
+        return
+    other = (
+        select(_OTHER.c.id)
+        .join(members, members.c.partner_id == _OTHER.c.partner_id)
+        .where(members.c.id == found.id, _OTHER.c.id != members.c.id, _OTHER.c.status == MemberStatus.ACTIVE)
+        .where(or_(_OTHER.c.super_admin, _OTHER.c.manager_rights == ManagerRights.EDIT))
+        .limit(1)
+    )
+    if await connection.scalar(other) is None:
+        raise refuse(
+            RefusalCode.LAST_EDITOR,
+            "Nobody would be left who can act in the manager: give somebody else managerRights EDIT first.",
+            "input",
+            "managerRights" if after["status"] == MemberStatus.ACTIVE else "status",
+        )
+
+
+def _may_act(status: str, rights: str, found: Row[Any]) -> bool:
+    """Says whether a person with this status and these rights acts in the manager (F02)."""
+    return status == MemberStatus.ACTIVE and bool(found.super_admin or rights == ManagerRights.EDIT)
+
+
+async def _rename(connection: AsyncConnection, found: Row[Any], patch: MemberPatch) -> None:
+    """Writes the person's name, which a person who belongs to other partners as well keeps (T1)."""
+    before = {"first_name": found.first_name, "last_name": found.last_name}
+    after = {name: value for name in before if (value := getattr(patch, name)) is not None}
+    if before | after == before:
+        return
+    places = (await places_of(connection, [found.user_id]))[found.user_id]
+    if may_rename(found, own=places.keys() == {found.partner_id}):
+        await connection.execute(update(users).where(users.c.id == found.user_id).values(after))
+        await refresh_member_texts(connection, [found.user_id])

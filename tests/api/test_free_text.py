@@ -1,0 +1,37 @@
+"""Free texts: names of one line, reasons of several, and what would only confuse whoever reads them."""
+
+import pytest
+
+from resolvers.free_text import one_line, several_lines
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"), [("  Key  account\n team ", "Key account team"), ("Zoë Ω 漢字", "Zoë Ω 漢字")]
+)
+def test_a_name_is_one_line_with_single_spaces(text: str, kept: str) -> None:
+    assert one_line(text, 20) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "1 to 20"),
+        (" \n", "1 to 20"),
+        ("\u200b\u200d", "1 to 20"),
+        ("x" * 21, "1 to 20"),
+        ("a\x1b[31m", r"U\+001B"),
+        ("\u202eabc", r"U\+202E"),
+    ],
+)
+def test_a_name_that_shows_nothing_or_something_else_is_refused(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        one_line(text, 20)
+
+
+def test_a_reason_keeps_its_lines_and_may_be_empty() -> None:
+    assert several_lines(" New team\r\nsee ticket 7\t ", 100) == "New team\nsee ticket 7"
+    assert several_lines("  ", 100) == ""
+    with pytest.raises(ValueError, match="at most 5"):
+        several_lines("x" * 6, 5)
+    with pytest.raises(ValueError, match=r"U\+0007"):
+        several_lines("ring\a", 100)

@@ -4,8 +4,8 @@ from typing import Any
 
 import strawberry
 
+from resolvers.operation.place import MOST_KEYS
 from resolvers.operation.request import Grants, Key, Matching, Pairs, Product, Targets
-from resolvers.operation.scope import MOST_KEYS
 from schema.client import ClientFilter, client_filter
 from schema.connection import given
 from schema.member import MemberFilter, member_filter

@@ -15,7 +15,7 @@ from models.permission.rule import authority
 from models.permission.state import State
 from models.team import grant_teams
 from resolvers.interning import state_contents
-from resolvers.operation.scope import TargetClient
+from resolvers.operation.target import TargetClient
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from resolvers.operation.access import AccessSource, load_newest_versions, load_
 from resolvers.operation.actor import Actor
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import OperationRequest
-from resolvers.operation.scope import TargetClient, TargetMember
 from resolvers.operation.situation import ClientFacts, GrantFacts, MemberFacts, Situation
+from resolvers.operation.target import TargetClient, TargetMember
 from resolvers.operation.team import TeamPlan, edits_teams
 
 Facts = TypeVar("Facts", bound=Hashable)

@@ -12,7 +12,7 @@ from models.team import teams
 from resolvers.error import Refusal, RefusalCode, RefusedError, refuse
 from resolvers.operation.actor import Actor
 from resolvers.operation.request import TeamRequest
-from resolvers.operation.scope import TargetClient
+from resolvers.operation.target import TargetClient
 from resolvers.readable import readable_teams
 from resolvers.viewer import Viewer
 

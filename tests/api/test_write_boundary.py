@@ -238,3 +238,13 @@ async def test_a_hub_id_of_thousands_of_digits_is_unknown(factory: Factory) -> N
     story = await Story.begin(factory)
     data, codes = await story.run("query($hub: String!) { client(by: { hubId: $hub }) { id } }", hub="1" * 5_000)
     assert (data, codes) == ({"client": None}, [])
+
+
+async def test_r22_one_header_is_not_shared_by_two_mutations_in_a_fragment(factory: Factory) -> None:
+    story = await Story.begin(factory)
+    query = """mutation { ...Both } fragment Both on Mutation {
+      a: createPermissionSet(input: { name: "A", permissions: [] }) { userErrors { code } }
+      b: createPermissionSet(input: { name: "B", permissions: [] }) { userErrors { code } }
+    }"""
+    data, codes = await story.run(query, header="k1")
+    assert (data, set(codes)) == (None, {"BAD_INPUT"})

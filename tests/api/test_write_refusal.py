@@ -176,11 +176,11 @@ TABLE: dict[str, tuple[str, Ask, str, str, list[str] | None]] = {
         "either permissionSet or targets",
         [],
     ),
-    "reapply with nothing outdated": (
+    "reapply an unknown set": (
         "reapplyPermissionSet",
-        lambda _s, _t: {"permissionSet": encode("PermissionSet", 1)},
+        lambda _s, _t: {"permissionSet": encode("PermissionSet", 10**9)},
         "NOT_FOUND",
-        "none of its grants is on an older version",
+        "no such permission set",
         ["permissionSet"],
     ),
 }

@@ -17,7 +17,7 @@ help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
 
 run: $(RUNTIME) ## Serve on 127.0.0.1:8000; a new database gets the demo agency
-	@exec $(BIN)/cam serve --migrate --demo-if-new $(ARGS)
+	@$(BIN)/cam serve --migrate --demo-if-new $(ARGS) || test $$? = 130
 
 test: $(DEV) ## Run all tests, on SQLite and on PostgreSQL; ARGS="--thorough" or ARGS="-k words" for more or less
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)

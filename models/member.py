@@ -54,6 +54,9 @@ class Member(SQLModel, table=True):
     manager_rights: ManagerRights = Field(default=ManagerRights.NONE, sa_type=String)
     super_admin: bool = False
     """Super admin of the partner's own account: the manager is open to them with EDIT (F02)."""
+    first_name: str = ""
+    """The name as this partner writes it: no other partner sees or changes it (T1)."""
+    last_name: str = ""
     default_permission_set_id: int | None = reference("permission_set.id", nullable=True)
     active_clients: int = 0
     sort_name: str = Field(default="", sa_type=SortText)

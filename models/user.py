@@ -17,6 +17,7 @@ class User(SQLModel, table=True):
     email_key: str = Field(unique=True, sa_type=SortText)
     """The address in lower case: what makes two spellings the same person."""
     first_name: str = ""
+    """As first written; shown to the person alone, where no partner of theirs says another (T1)."""
     last_name: str = ""
     created_at: datetime = Field(default_factory=now)
 

@@ -1,5 +1,12 @@
-"""For which partner a request is meant, when it does not follow from what the request names."""
+"""For which partner a request is meant, and whether whoever asks may still act for it when it is carried out."""
 
+from typing import Any
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.member import ManagerRights, MemberStatus, members
+from models.partner import PartnerProgram, partners
 from resolvers.error import RefusalCode, refuse
 from resolvers.viewer import Viewer
 
@@ -24,3 +31,29 @@ def acting_partner(viewer: Viewer, partner_id: int | None, *field: str) -> int:
         raise refuse(RefusalCode.INVALID_INPUT, "You act for several partners: say for which one.", *field)
     candidates = acting or viewer.memberships
     return viewer.acting(candidates[0].partner_id if candidates else 0).partner_id
+
+
+def acting_place(user_id: int, partner_id: int) -> Select[Any]:
+    """Selects a person's membership in a partner if it lets them act there, as the database says it now (F01, F02)."""
+    return (
+        select(members.c.id, members.c.verified, members.c.super_admin)
+        .join(partners, partners.c.id == members.c.partner_id)
+        .where(members.c.user_id == user_id, members.c.partner_id == partner_id)
+        .where(members.c.status == MemberStatus.ACTIVE.value, partners.c.program != PartnerProgram.NONE.value)
+        .where(or_(members.c.super_admin, members.c.manager_rights == ManagerRights.EDIT.value))
+    )
+
+
+async def check_acting(connection: AsyncConnection, viewer: Viewer, partner_id: int) -> bool:
+    """Refuses whoever may not act for a partner, judged inside the transaction; says whether they are its super admin.
+
+    The viewer was found out when the request came in, and a writer may have waited since then.
+
+    Raises:
+        RefusedError: NOT_A_PARTNER (F01) or FORBIDDEN (F02).
+    """
+    viewer.acting(partner_id)
+    place = (await connection.execute(acting_place(viewer.user_id, partner_id))).one_or_none()
+    if place is None:
+        raise refuse(RefusalCode.FORBIDDEN, "You have lost the right to act for this partner in the meantime.")
+    return bool(place.super_admin)

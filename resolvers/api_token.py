@@ -16,7 +16,7 @@ from models.table import now
 from models.user import users
 from resolvers.email_address import email_key
 from resolvers.error import RefusalCode, refuse
-from resolvers.free_text import one_line
+from resolvers.free_text import optional_line, refusing_at
 
 PREFIX = "cam_"
 LONGEST_NAME = 100
@@ -88,8 +88,9 @@ async def create_token(
     scopes: Iterable[str] = SCOPES,
     name: str = "",
     expires_in_days: int | None = None,
+    no_later_than: datetime | None = None,
 ) -> MadeToken:
-    """Makes a token of a user.
+    """Makes a token of a user, which ends after some days or at a moment, whichever comes first.
 
     Raises:
         RefusedError: INVALID_INPUT, for no or unknown scopes, a long name or an expiry out of range.
@@ -99,18 +100,17 @@ async def create_token(
         raise refuse(RefusalCode.INVALID_INPUT, f"The scopes are {' and '.join(SCOPES)}; name one or both.", "scopes")
     if expires_in_days is not None and not 1 <= expires_in_days <= LONGEST_LIFE:
         raise refuse(RefusalCode.INVALID_INPUT, f"A token can expire in 1 to {LONGEST_LIFE} days.", "expiresInDays")
-    try:
-        shown = one_line(name, LONGEST_NAME) if name.strip() else ""
-    except ValueError as error:
-        raise refuse(RefusalCode.INVALID_INPUT, f"The name cannot be used. {error}", "name") from error
+    with refusing_at("The name", "name"):
+        shown = optional_line(name, LONGEST_NAME)
     secret, moment = new_secret(), now()
+    ends = (no_later_than, None if expires_in_days is None else moment + timedelta(days=expires_in_days))
     values = {
         "user_id": user_id,
         "name": shown,
         "token_hash": token_hash(secret),
         "scopes": " ".join(wanted),
         "created_at": moment,
-        "expires_at": None if expires_in_days is None else moment + timedelta(days=expires_in_days),
+        "expires_at": min((end for end in ends if end is not None), default=None),
     }
     made = await connection.execute(api_tokens.insert().values(values).returning(api_tokens.c.id))
     return MadeToken(made.scalar_one(), secret)

@@ -14,11 +14,12 @@ from models.database import Database
 from models.dialect import lock_rows
 from models.member import MemberStatus, members
 from resolvers import import_cell
+from resolvers.acting_partner import check_acting
 from resolvers.client_import import client_texts
 from resolvers.error import RefusalCode, refuse
+from resolvers.free_text import optional_line, refusing_at
 from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.readable import readable_clients
-from resolvers.short_text import short_text
 from resolvers.viewer import Viewer
 
 
@@ -27,6 +28,8 @@ class Keep(Enum):
 
     KEEP = "KEEP"
 
+
+LONGEST_NAME = 200
 
 KEEP: Literal[Keep.KEEP] = Keep.KEEP
 
@@ -103,10 +106,10 @@ async def _client(connection: AsyncConnection, viewer: Viewer, client_id: int | 
     known = (await connection.execute(readable)).one_or_none()
     if known is None:
         raise refuse(RefusalCode.NOT_FOUND, "There is no such client.", "input", "client")
-    viewer.acting(known.partner_id)
-    # The account before the client, as an import locks them: its official name must not change under the texts made of it.
-    await lock_rows(connection, select(accounts.c.id).where(accounts.c.id == known.account_id))
+    # The client before the account, as an import locks them: the official name must not change under the texts made of it.
     await lock_rows(connection, select(clients.c.id).where(clients.c.id == client_id))
+    await lock_rows(connection, select(accounts.c.id).where(accounts.c.id == known.account_id))
+    await check_acting(connection, viewer, known.partner_id)
     statement = (
         select(clients, accounts.c.official_name, accounts.c.domain, accounts.c.hub_id)
         .join(accounts, accounts.c.id == clients.c.account_id)
@@ -119,7 +122,8 @@ def _named(found: Row[Any], patch: ClientPatch) -> dict[str, Any]:
     """Returns the columns that follow from the display name; an empty one is none (F20)."""
     if patch.display_name is KEEP:
         return {}
-    name = short_text(patch.display_name or "", "input", "displayName") or None
+    with refusing_at("The name", "input", "displayName"):
+        name = optional_line(patch.display_name or "", LONGEST_NAME) or None
     return {"display_name": name, **client_texts(name, found.official_name, found.domain, found.hub_id)}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, BinaryIO
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Row, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.account import AccountType, accounts
@@ -122,7 +122,10 @@ async def write_clients(
     partner = select(partners.c.hub_id).where(partners.c.id == partner_id)
     own_hub_id = await connection.scalar(partner.with_for_update(key_share=True))
     # In the order of their keys, as operations lock them, so that an import and an operation cannot wait for each other.
-    await lock_rows(connection, select(clients.c.id).where(clients.c.partner_id == partner_id).order_by(clients.c.id))
+    # With them go other partners' clients in accounts whose official name this partner may change, for it is searched there too.
+    registered = select(accounts.c.id).where(accounts.c.registered_by_id == partner_id)
+    touched = or_(clients.c.partner_id == partner_id, clients.c.account_id.in_(registered))
+    await lock_rows(connection, select(clients.c.id).where(touched).order_by(clients.c.id))
     # One order for all writers, so that two partners' imports cannot wait for each other.
     entries = sorted((entry for entry in file.entries if entry.hub_id != own_hub_id), key=lambda entry: entry.hub_id)
     rows = list(file.rejected)

@@ -8,6 +8,7 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import Database
+from resolvers.acting_partner import check_acting
 from resolvers.csv_table import CsvTableError
 from resolvers.error import RefusalCode, refuse
 from resolvers.idempotency import IdempotentCall, remember, remembered
@@ -61,7 +62,9 @@ async def import_file(
         first = None if dry_run else await remembered(session, call)
         if first is not None:
             return ImportResult([ImportedRow(line, ImportStatus(status), *rest) for line, status, *rest in first])
-        result = await write(await session.connection(), partner_id, file)
+        connection = await session.connection()
+        await check_acting(connection, viewer, partner_id)
+        result = await write(connection, partner_id, file)
         if not dry_run:
             await remember(session, call, [astuple(row) for row in result.rows])
     return result

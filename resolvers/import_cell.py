@@ -15,7 +15,7 @@ _HUB_ID = re.compile(r"[0-9]{1,15}")
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})+")
-_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def text(column: str, cell: str) -> str | None:
@@ -69,10 +69,8 @@ def currency(column: str, cell: str, amount: Decimal | None) -> str | None:
     return cell
 
 
-def choice(column: str, cell: str, values: type[_Choice], default: _Choice | None = None) -> _Choice:
-    """Returns one of the values, in whatever case; an empty cell is the default, if there is one."""
-    if not cell and default is not None:
-        return default
+def choice(column: str, cell: str, values: type[_Choice]) -> _Choice:
+    """Returns one of the values, in whatever case."""
     try:
         return values(re.sub(r"[\s-]+", "_", cell.upper()))
     except ValueError:
@@ -81,7 +79,7 @@ def choice(column: str, cell: str, values: type[_Choice], default: _Choice | Non
 
 
 def flag(column: str, cell: str) -> bool:
-    """Returns a yes or no; an empty cell is a no."""
+    """Returns a yes or no."""
     try:
         return _FLAGS[cell.lower()]
     except KeyError:

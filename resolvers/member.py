@@ -35,7 +35,7 @@ class MemberRecord:
     total_clients: int
 
 
-def _columns(_viewer: Viewer, rows: FromClause, source: FromClause) -> Select[Any]:
+def _columns(viewer: Viewer, rows: FromClause, source: FromClause) -> Select[Any]:
     return select(
         rows.c.id,
         rows.c.partner_id,
@@ -45,7 +45,7 @@ def _columns(_viewer: Viewer, rows: FromClause, source: FromClause) -> Select[An
         rows.c.manager_rights,
         rows.c.default_permission_set_id,
         rows.c.active_clients,
-        *user_columns(users),
+        *user_columns(viewer, users),
     ).select_from(source.join(users, users.c.id == rows.c.user_id))
 
 

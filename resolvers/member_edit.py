@@ -3,29 +3,26 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import Row, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import Database
 from models.dialect import lock_rows
-from models.grant import AccessType, GrantStatus, grants
 from models.member import ManagerRights, MemberKind, MemberStatus, members
 from models.partner import partners
 from models.user import users
+from resolvers.acting_partner import check_acting
 from resolvers.email_address import email_address
 from resolvers.error import RefusalCode, refuse
+from resolvers.free_text import optional_line, refusing_at
 from resolvers.idempotency import IdempotentCall, remember, remembered
-from resolvers.member_import import (
-    MemberEntry,
-    MemberFile,
-    may_rename,
-    places_of,
-    refresh_member_texts,
-    write_members,
-)
+from resolvers.member_import import MemberEntry, MemberFile, write_members
+from resolvers.member_name import member_name
 from resolvers.readable import readable_members
-from resolvers.short_text import short_text
+from resolvers.verification import why_verified
 from resolvers.viewer import Viewer
+
+LONGEST_NAME = 200
 
 _OTHER = members.alias("other_member")
 
@@ -54,8 +51,8 @@ class NewMember:
         return MemberEntry(
             line=1,
             email=email,
-            first_name=short_text(self.first_name, "input", "firstName"),
-            last_name=short_text(self.last_name, "input", "lastName"),
+            first_name=_name(self.first_name, "firstName"),
+            last_name=_name(self.last_name, "lastName"),
             kind=self.kind,
             manager_rights=self.manager_rights,
             verified=self.verified,
@@ -94,13 +91,13 @@ class MemberPatch:
             )
         return replace(
             self,
-            first_name=None if self.first_name is None else short_text(self.first_name, "input", "firstName"),
-            last_name=None if self.last_name is None else short_text(self.last_name, "input", "lastName"),
+            first_name=None if self.first_name is None else _name(self.first_name, "firstName"),
+            last_name=None if self.last_name is None else _name(self.last_name, "lastName"),
         )
 
     def told(self) -> dict[str, Any]:
         """Returns the columns of the membership that are to change."""
-        columns = ("kind", "manager_rights", "verified", "status")
+        columns = ("first_name", "last_name", "kind", "manager_rights", "verified", "status")
         return {name: value for name in columns if (value := getattr(self, name)) is not None}
 
 
@@ -112,7 +109,8 @@ async def add_member(
     Who comes back begins anew: neither grants nor rights nor the default set of the former time return.
 
     Raises:
-        RefusedError: FORBIDDEN, NOT_A_PARTNER, INVALID_INPUT, or CONFLICT for somebody who is a member already.
+        RefusedError: FORBIDDEN, NOT_A_PARTNER, INVALID_INPUT, or CONFLICT for somebody who is a member already or who is
+            to come back unverified though they still are a partner admin (F09).
     """
     viewer.acting(partner_id)
     entry = new.entry()
@@ -122,6 +120,7 @@ async def add_member(
             return int(first)
         connection = await session.connection()
         await _lock_partner(connection, partner_id)
+        await check_acting(connection, viewer, partner_id)
         known = (
             await connection.execute(
                 select(members.c.id, members.c.status)
@@ -144,7 +143,7 @@ async def add_member(
             )
         (written,) = (await write_members(connection, partner_id, MemberFile([entry]))).rows
         if written.key is None:
-            raise RuntimeError(f"The person was not added: {written.message}")
+            raise refuse(RefusalCode.CONFLICT, f"The person was not added. {written.message}", "input")
         await remember(session, call, written.key)
     return written.key
 
@@ -164,7 +163,7 @@ async def update_member(
         if first is not None:
             return int(first)
         connection = await session.connection()
-        found = await _member(connection, viewer, member_id)
+        found = await _member(connection, viewer, member_id, patch)
         if found.status == MemberStatus.LEFT:
             raise refuse(
                 RefusalCode.CONFLICT,
@@ -176,11 +175,17 @@ async def update_member(
         await _check_editors(connection, found, patch)
         told = {name: value for name, value in patch.told().items() if getattr(found, name) != value}
         if told:
-            await connection.execute(update(members).where(members.c.id == found.id).values(told))
-        await _rename(connection, found, patch)
+            first, last = (told.get(name, getattr(found, name)) for name in ("first_name", "last_name"))
+            values = told | member_name(first, last, found.email)
+            await connection.execute(update(members).where(members.c.id == found.id).values(values))
         await remember(session, call, found.id)
     key: int = found.id
     return key
+
+
+def _name(text: str, field: str) -> str:
+    with refusing_at("The name", "input", field):
+        return optional_line(text, LONGEST_NAME)
 
 
 def _check_left(email: str, status: MemberStatus) -> None:
@@ -197,8 +202,8 @@ async def _lock_partner(connection: AsyncConnection, partner_id: int) -> None:
     await lock_rows(connection, select(partners.c.id).where(partners.c.id == partner_id))
 
 
-async def _member(connection: AsyncConnection, viewer: Viewer, member_id: int | None) -> Row[Any]:
-    """Returns the membership and the user's name, locked until the transaction ends."""
+async def _member(connection: AsyncConnection, viewer: Viewer, member_id: int | None, patch: MemberPatch) -> Row[Any]:
+    """Returns the membership and the user's address, locked until the transaction ends."""
     readable = select(members.c.partner_id).where(members.c.id == member_id, members.c.id.in_(readable_members(viewer)))
     partner_id = (await connection.execute(readable)).scalar_one_or_none()
     if partner_id is None:
@@ -207,32 +212,28 @@ async def _member(connection: AsyncConnection, viewer: Viewer, member_id: int | 
     await _lock_partner(connection, partner_id)
     # Grants of the pipeline lock the member too, so nobody becomes partner admin between the check and the change.
     await lock_rows(connection, select(members.c.id).where(members.c.id == member_id))
+    is_super_admin = await check_acting(connection, viewer, partner_id)
     statement = (
-        select(members, users.c.first_name, users.c.last_name)
-        .join(users, users.c.id == members.c.user_id)
-        .where(members.c.id == member_id)
+        select(members, users.c.email).join(users, users.c.id == members.c.user_id).where(members.c.id == member_id)
     )
-    return (await connection.execute(statement)).one()
+    found = (await connection.execute(statement)).one()
+    if found.super_admin and not is_super_admin and (patch.status is not None or patch.manager_rights is not None):
+        raise refuse(
+            RefusalCode.FORBIDDEN,
+            "Only a super admin of the partner account changes the status or rights of another.",
+            "input",
+            "member",
+        )
+    return found
 
 
 async def _check_verified(connection: AsyncConnection, found: Row[Any], patch: MemberPatch) -> None:
     """Refuses to unverify somebody who is partner admin somewhere: only verified people may be (F09)."""
     if patch.verified is not False or not found.verified:
         return
-    held = await connection.scalar(
-        select(func.count())
-        .select_from(grants)
-        .where(grants.c.member_id == found.id, grants.c.ended == 0)
-        .where(grants.c.status == GrantStatus.ACTIVE, grants.c.access_type == AccessType.PARTNER_ADMIN)
-    )
-    if held:
-        where = "one client" if held == 1 else f"{held} clients"
-        raise refuse(
-            RefusalCode.CONFLICT,
-            f"The person is an active partner admin in {where}, and only verified people can be: take that access away first.",
-            "input",
-            "verified",
-        )
+    why = (await why_verified(connection, members.c.id == found.id)).get(found.id)
+    if why is not None:
+        raise refuse(RefusalCode.CONFLICT, why, "input", "verified")
 
 
 async def _check_editors(connection: AsyncConnection, found: Row[Any], patch: MemberPatch) -> None:
@@ -261,15 +262,3 @@ async def _check_editors(connection: AsyncConnection, found: Row[Any], patch: Me
 def _may_act(status: str, rights: str, found: Row[Any]) -> bool:
     """Says whether a person with this status and these rights acts in the manager (F02)."""
     return status == MemberStatus.ACTIVE and bool(found.super_admin or rights == ManagerRights.EDIT)
-
-
-async def _rename(connection: AsyncConnection, found: Row[Any], patch: MemberPatch) -> None:
-    """Writes the person's name, which a person who belongs to other partners as well keeps (T1)."""
-    before = {"first_name": found.first_name, "last_name": found.last_name}
-    after = {name: value for name in before if (value := getattr(patch, name)) is not None}
-    if before | after == before:
-        return
-    places = (await places_of(connection, [found.user_id]))[found.user_id]
-    if may_rename(found, own=places.keys() == {found.partner_id}):
-        await connection.execute(update(users).where(users.c.id == found.user_id).values(after))
-        await refresh_member_texts(connection, [found.user_id])

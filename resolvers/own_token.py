@@ -10,16 +10,14 @@ from sqlalchemy import FromClause, Select, select
 from models.api_token import api_tokens
 from models.database import Database
 from models.user import users
-from resolvers.api_token import SCOPES, create_token, revoke_token
+from resolvers.api_token import LONGEST_NAME, create_token, revoke_token
 from resolvers.cursor import SortKind
 from resolvers.error import Refusal, RefusalCode, RefusedError, refuse
+from resolvers.free_text import one_line, refusing_at
 from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.page import Order, Page, PageRequest, Projection, totals
 from resolvers.reader import Reader
-from resolvers.short_text import short_text
 from resolvers.viewer import Viewer
-
-LONGEST_NAME = 100
 
 
 @dataclass(slots=True, eq=False)
@@ -96,20 +94,13 @@ async def create_own_token(
 ) -> tuple[int, str | None]:
     """Makes a token of the viewer's and returns its key and the secret, which a retry of the call cannot give again.
 
+    It lives no longer than the token that asks: a short-lived one must not make itself a successor for ever.
+
     Raises:
-        RefusedError: FORBIDDEN for scopes that the viewer's own token lacks, or INVALID_INPUT.
+        RefusedError: INVALID_INPUT.
     """
-    name = short_text(draft.name, "input", "name", longest=LONGEST_NAME)
-    if not name:
-        raise refuse(RefusalCode.INVALID_INPUT, "Say what the token is for.", "input", "name")
-    beyond = sorted(set(draft.scopes) & set(SCOPES) - viewer.scopes)
-    if beyond:
-        raise refuse(
-            RefusalCode.FORBIDDEN,
-            f"Your own token lacks the scope {' and '.join(beyond)}, and a token makes none with more scopes than its own.",
-            "input",
-            "scopes",
-        )
+    with refusing_at("The name", "input", "name"):
+        name = one_line(draft.name, LONGEST_NAME)
     async with database.write() as session:
         first = await remembered(session, call)
         if first is not None:
@@ -117,7 +108,12 @@ async def create_own_token(
         connection = await session.connection()
         try:
             made = await create_token(
-                connection, viewer.user_id, scopes=draft.scopes, name=name, expires_in_days=draft.expires_in_days
+                connection,
+                viewer.user_id,
+                scopes=draft.scopes,
+                name=name,
+                expires_in_days=draft.expires_in_days,
+                no_later_than=viewer.token_expires_at,
             )
         except RefusedError as error:
             raise RefusedError([_in_input(refusal) for refusal in error.refusals]) from None

@@ -12,7 +12,7 @@ from models.table import now
 from models.user import users
 from resolvers.email_address import email_address, email_key
 from resolvers.error import RefusalCode, refuse
-from resolvers.member_import import member_texts
+from resolvers.member_name import member_name
 
 _LISTED = 10
 """How many partners a message names at the most."""
@@ -53,10 +53,10 @@ async def create_partner(connection: AsyncConnection, new: NewPartner) -> int:
     first, _, last = " ".join(new.owner_name.split()).partition(" ")
     person = {"email": email, "email_key": email_key(email), "first_name": first, "last_name": last}
     await insert_many(connection, insert_or_ignore(connection, users), [{**person, "created_at": moment}])
-    owner = (await connection.execute(select(users).where(users.c.email_key == email_key(email)))).one()
+    owner_id = (await connection.execute(select(users.c.id).where(users.c.email_key == email_key(email)))).scalar_one()
     member = {
         "partner_id": partner_id,
-        "user_id": owner.id,
+        "user_id": owner_id,
         "kind": MemberKind.EMPLOYEE,
         "status": MemberStatus.ACTIVE,
         "verified": True,
@@ -65,8 +65,7 @@ async def create_partner(connection: AsyncConnection, new: NewPartner) -> int:
         "active_clients": 0,
         "created_at": moment,
     }
-    texts = member_texts(owner.first_name, owner.last_name, owner.email)
-    await insert_many(connection, members, [{**member, **texts}])
+    await insert_many(connection, members, [{**member, **member_name(first, last, email)}])
     return partner_id
 
 

@@ -10,6 +10,7 @@ from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.database import Database
+from models.dialect import lock_rows
 from models.member import members
 from models.permission.level import PermissionLevel
 from models.permission.state import State
@@ -22,8 +23,9 @@ from models.permission_set import (
 )
 from models.table import now
 from models.text import fold
+from resolvers.acting_partner import check_acting
 from resolvers.error import RefusalCode, refuse
-from resolvers.free_text import one_line, several_lines
+from resolvers.free_text import one_line, refusing_at, several_lines
 from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.interning import intern_states
 from resolvers.permission_request import requested_state
@@ -65,6 +67,7 @@ async def create_permission_set(
         first = await remembered(session, call)
         if first is not None:
             return int(first)
+        await check_acting(await session.connection(), viewer, partner_id)
         made = PermissionSet(
             origin=PermissionSetOrigin.PARTNER,
             partner_id=partner_id,
@@ -134,6 +137,9 @@ async def delete_permission_set(
         found.archived_at = now()
         session.add(found)
         connection = await session.connection()
+        # In the order of their keys, as operations lock them, so that the two cannot wait for each other.
+        given = select(members.c.id).where(members.c.default_permission_set_id == found.id).order_by(members.c.id)
+        await lock_rows(connection, given)
         await connection.execute(
             update(members)
             .where(members.c.default_permission_set_id == found.id)
@@ -166,7 +172,7 @@ async def set_default_permission_set(
         partner_id = (await connection.execute(statement)).scalar_one_or_none()
         if partner_id is None:
             raise refuse(RefusalCode.NOT_FOUND, "There is no such member.", "input", "member")
-        viewer.acting(partner_id)
+        await check_acting(connection, viewer, partner_id)
         if not clear:
             await _check_usable(session, set_id, partner_id)
         await connection.execute(
@@ -194,7 +200,7 @@ async def _own_set(session: AsyncSession, viewer: Viewer, set_id: int | None) ->
         select_rows(PermissionSet)
         .where(permission_sets.c.id == set_id, permission_sets.c.archived_at.is_(None))
         .where(permission_sets.c.id.in_(readable_permission_sets(viewer)))
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     found = (await session.exec(statement)).one_or_none()
     if found is None:
@@ -206,7 +212,7 @@ async def _own_set(session: AsyncSession, viewer: Viewer, set_id: int | None) ->
             "input",
             "permissionSet",
         )
-    viewer.acting(found.partner_id)
+    await check_acting(await session.connection(), viewer, found.partner_id)
     return found
 
 
@@ -259,15 +265,10 @@ def _key(made: PermissionSet) -> int:
 
 
 def _name(name: str | None) -> str:
-    try:
+    with refusing_at("The name", "input", "name"):
         return one_line(name or "", LONGEST_NAME)
-    except ValueError as error:
-        raise refuse(RefusalCode.INVALID_INPUT, f"The name cannot be used. {error}", "input", "name") from error
 
 
 def _description(description: str | None) -> str:
-    try:
+    with refusing_at("The description", "input", "description"):
         return several_lines(description or "", LONGEST_DESCRIPTION)
-    except ValueError as error:
-        message = f"The description cannot be used. {error}"
-        raise refuse(RefusalCode.INVALID_INPUT, message, "input", "description") from error

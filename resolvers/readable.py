@@ -5,7 +5,7 @@ Each function selects keys. What it leaves out does not exist for the viewer: un
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, false, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, exists, false, or_, select
 
 from models.client import clients
 from models.grant import grants
@@ -33,9 +33,14 @@ def readable_clients(viewer: Viewer) -> Select[Any]:
 
 def readable_members(viewer: Viewer) -> Select[Any]:
     """Selects the people of the partners whose manager is open to the viewer, and the viewer's own places (F02)."""
+    return select(members.c.id).where(is_known_place(viewer, members))
+
+
+def is_known_place(viewer: Viewer, rows: FromClause) -> ColumnElement[bool]:
+    """Says whether a row of members, or of an alias of them, is one that ``readable_members`` selects."""
     own = [membership.member_id for membership in viewer.memberships if not membership.sees]
-    condition = members.c.partner_id.in_(viewer.open_partner_ids)
-    return select(members.c.id).where(or_(condition, members.c.id.in_(own)) if own else condition)
+    condition = rows.c.partner_id.in_(viewer.open_partner_ids)
+    return or_(condition, rows.c.id.in_(own)) if own else condition
 
 
 def readable_users(viewer: Viewer) -> Select[Any]:

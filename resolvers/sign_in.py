@@ -84,7 +84,12 @@ async def sign_in(database: Database, token: str) -> Viewer:
         for row in rows
         if row.member_id is not None
     )
-    return Viewer(user_id=first.user_id, scopes=frozenset(first.scopes.split()), memberships=places)
+    return Viewer(
+        user_id=first.user_id,
+        scopes=frozenset(first.scopes.split()),
+        memberships=places,
+        token_expires_at=first.expires_at,
+    )
 
 
 async def record_last_uses(database: Database) -> int:

@@ -1,6 +1,7 @@
 """Who asks: a value that is found out once, when the request comes in."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from models.member import ManagerRights, MemberKind
 from models.partner import PartnerProgram
@@ -42,6 +43,8 @@ class Viewer:
     user_id: int
     scopes: frozenset[str]
     memberships: tuple[Membership, ...]
+    token_expires_at: datetime | None = None
+    """When the token ends that was sent; None for never."""
 
     @property
     def open_partner_ids(self) -> list[int]:

@@ -20,11 +20,10 @@ class CreateApiTokenInput:
     """What createApiToken takes."""
 
     name: str = strawberry.field(description="What it is for: 1 to 100 characters.")
-    scopes: list[str] = strawberry.field(
-        description="What it allows: `read`, `write` or both, and nothing that the token you ask with does not allow."
-    )
+    scopes: list[str] = strawberry.field(description="What it allows: `read`, or `write`, which includes reading.")
     expires_in_days: int | None = strawberry.field(
-        default=strawberry.UNSET, description="After how many days it ends by itself, 1 to 3650; never if left out."
+        default=strawberry.UNSET,
+        description="After how many days it ends by itself, 1 to 3650; if left out, with the token you ask with.",
     )
 
 

@@ -11,8 +11,8 @@ from schema.client import Client
 from schema.context import Info
 from schema.error import Payload, refusing
 from schema.field import field
+from schema.idempotency import idempotent_call
 from schema.node import decode_key
-from schema.patch import patch_call
 from schema.record import shown
 
 
@@ -86,7 +86,7 @@ class ClientMutation:
             sold_mrr=_money(input.sold_mrr),
             lead_id=_lead(input.lead),
         )
-        client_id, call = decode_key(str(input.client), "Client"), patch_call(info, input)
+        client_id, call = decode_key(str(input.client), "Client"), idempotent_call(info, input)
         key = await update_client(context.database, context.reader.viewer, client_id, patch, call)
         context.loaders.clear()
         client: Client = shown(await context.load(clients_by_id, key))

@@ -62,7 +62,8 @@ class ImportMembersInput:
 
     csv: str = strawberry.field(
         description="CSV text with the columns email, first_name, last_name, kind, manager_rights, verified in any order; "
-        "only email and kind must have a value."
+        "only email and kind must have a value. Where first_name and last_name, manager_rights or verified are empty, a member "
+        "keeps what is there, and a new one begins with no name, NONE or false."
     )
     partner: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="The partner; needed only if you act for several."

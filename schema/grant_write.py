@@ -109,6 +109,10 @@ class ReapplyPermissionSetInput:
     permission_set: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="All grants that are on an older version of this set."
     )
+    partner: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The partner whose grants they are; needed only if you act for several and the set is built in.",
+    )
     targets: TargetsInput | None = strawberry.field(
         default=strawberry.UNSET,
         description="Which people and clients: each grant is brought to its own set's newest version.",
@@ -265,11 +269,16 @@ class GrantMutation:
         ],
     ) -> ReapplyPermissionSetPayload:
         """Applies sets again (P12)."""
-        set_id, named = given(input.permission_set), given(input.targets)
+        set_id, named, partner = given(input.permission_set), given(input.targets), given(input.partner)
         if (set_id is None) == (named is None):
             raise refuse(RefusalCode.INVALID_INPUT, "Give either permissionSet or targets.", "input")
         targets: Targets = (
-            OutdatedGrants(decode_key(str(set_id), "PermissionSet")) if named is None else targets_of(named)
+            OutdatedGrants(
+                decode_key(str(set_id), "PermissionSet"),
+                None if partner is None else decode_key(str(partner), "Partner") or 0,
+            )
+            if named is None
+            else targets_of(named)
         )
         request = OperationRequest(
             kind=OperationKind.REAPPLY,

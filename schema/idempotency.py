@@ -27,10 +27,14 @@ def idempotent(key: str) -> None:
 
 
 def written(value: Any) -> Any:
-    """Returns an input in plain values, under the names that the caller used, without what was left out."""
+    """Returns an input in plain values, under the names that the caller used, without what was left out.
+
+    A plain None is as good as left out; where null says something of its own, as in a patch (R12), it comes in a Some.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return {_api_name(name): written(inner) for name, inner in fields.items() if inner is not strawberry.UNSET}
+        told = {name: inner for name, inner in fields.items() if inner is not strawberry.UNSET and inner is not None}
+        return {_api_name(name): written(inner) for name, inner in told.items()}
     if isinstance(value, strawberry.Some):
         return written(value.value)
     if isinstance(value, list):

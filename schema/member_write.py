@@ -15,12 +15,12 @@ from schema.idempotency import idempotent_call
 from schema.member import Member
 from schema.node import decode_key
 from schema.partner_argument import acting_partner
-from schema.patch import patch_call, told, told_text
+from schema.patch import told, told_text
 from schema.record import shown
 from schema.scalar import EmailAddress
 
 EDIT = "Needs EDIT in the manager."
-NAME = "At most 200 characters. Somebody who works for others than your partner too keeps the name that is there."
+NAME = "At most 200 characters. It is your partner's own: others whom the person works for neither see nor change it."
 
 
 @strawberry.input(description="A person who is to work for the partner.")
@@ -131,6 +131,6 @@ class MemberMutation:
             verified=told(input.verified),
             status=told(input.status),
         )
-        member_id, call = decode_key(str(input.member), "Member"), patch_call(info, input)
+        member_id, call = decode_key(str(input.member), "Member"), idempotent_call(info, input)
         key = await update_member(context.database, context.reader.viewer, member_id, patch, call)
         return UpdateMemberPayload(member=await _member(info, key))

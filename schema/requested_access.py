@@ -7,7 +7,7 @@ import strawberry
 from models.operation import RuleMode
 from models.permission.level import PermissionLevel
 from resolvers.error import RefusalCode, refuse
-from resolvers.free_text import several_lines
+from resolvers.free_text import refusing_at, several_lines
 from resolvers.operation.request import (
     CopyFrom,
     DefaultSet,
@@ -151,11 +151,8 @@ def options_of(options: WriteOptionsInput | None) -> WriteOptions:
     """
     if not options:
         return WriteOptions()
-    try:
+    with refusing_at("The reason", "input", "options", "reason"):
         reason = several_lines(options.reason or "", LONGEST_REASON)
-    except ValueError as error:
-        message = f"The reason cannot be used. {error}"
-        raise refuse(RefusalCode.INVALID_INPUT, message, "input", "options", "reason") from error
     return WriteOptions(
         dry_run=bool(options.dry_run),
         atomic=bool(options.atomic),

@@ -15,5 +15,8 @@ class User(Node):
     """A person."""
 
     record: strawberry.Private[UserRecord]
-    name: str = column("First and last name; without one, the part of the address before the @.")
-    email: EmailAddress = column("The e-mail address in the spelling in which it was first written.")
+    name: str = column(
+        "First and last name as your own partner writes them, whatever others call the person; without one, the part of the "
+        "address before the @. Of several partners of yours, the one where the person was a member first."
+    )
+    email: EmailAddress = column("The e-mail address, in lower case.")

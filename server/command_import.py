@@ -56,7 +56,8 @@ def members(file: File, partner: HubId = None) -> None:
     """Import people.
 
     Columns: email, first_name, last_name, kind (EMPLOYEE or CONTRACTOR), manager_rights (NONE, VIEW or EDIT), verified (true or
-    false). Good rows are taken, bad ones are named by their line; importing the same file again changes nothing. Exit code 1 if a
+    false). Where the names, manager_rights or verified are empty, a member keeps what is there, and a new one begins without a
+    name, with NONE, or unverified. Good rows are taken, bad ones are named by their line; importing the same file again changes nothing. Exit code 1 if a
     row was rejected.
     """
     _import("People", import_members, file, partner)

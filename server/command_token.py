@@ -16,17 +16,18 @@ app = typer.Typer(help="Make, list and revoke API tokens.", no_args_is_help=True
 @app.command("create")
 def create(
     email: Annotated[str, typer.Option(help="Address of the person who signs in with it.")],
-    scope: Annotated[list[str], typer.Option(help="read or write; give the option twice for both.")],
+    scope: Annotated[list[str], typer.Option(help="read, or write, which includes reading; read,write for both.")],
     name: Annotated[str, typer.Option(help="What it is for.")] = "",
     expires_in_days: Annotated[
         int | None, typer.Option(min=1, max=LONGEST_LIFE, help="Days until it expires; never, unless told.")
     ] = None,
 ) -> None:
     """Make a token and print it, alone on the last line. It is shown this once: only a hash of it is stored."""
+    scopes = [word for text in scope for word in text.replace(",", " ").split()]
 
     async def work(connection: AsyncConnection) -> MadeToken:
         user_id = await user_by_email(connection, email)
-        return await create_token(connection, user_id, scopes=scope, name=name, expires_in_days=expires_in_days)
+        return await create_token(connection, user_id, scopes=scopes, name=name, expires_in_days=expires_in_days)
 
     made = in_transaction(work)
     typer.echo(f"Token {made.id} of {email}; revoke it with: cam token revoke {made.id}", err=True)

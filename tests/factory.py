@@ -347,7 +347,8 @@ class Factory:
             user = await self._user(connection, name, email)
         user_id = user.user_id if isinstance(user, MemberRow) else user.id
         known = (await connection.execute(select(users).where(users.c.id == user_id))).one()
-        shown = full_name(known.first_name, known.last_name, known.email)
+        first, _, last = (name or f"{known.first_name} {known.last_name}").partition(" ")
+        shown = full_name(first, last, known.email)
         columns = {
             "kind": MemberKind.EMPLOYEE,
             "status": MemberStatus.ACTIVE,
@@ -355,6 +356,8 @@ class Factory:
             "manager_rights": ManagerRights.EDIT,
             "super_admin": False,
             "active_clients": 0,
+            "first_name": first,
+            "last_name": last,
             "sort_name": fold(shown),
             "search_text": _searched(shown, known.email),
             "created_at": MOMENT,

@@ -20,7 +20,7 @@ _CLIENTS = """
     WHERE client.partner_id = 1 ORDER BY client.sort_name, client.id LIMIT ?
 """
 _GRANTS = """
-    SELECT g.client_id, g.id, g.access_type, g.status, member.id, user.id, user.first_name || ' ' || user.last_name,
+    SELECT g.client_id, g.id, g.access_type, g.status, member.id, user.id, member.first_name || ' ' || member.last_name,
         user.email, permission_set.id, permission_set.name
     FROM client
     JOIN "grant" AS g ON g.id IN (

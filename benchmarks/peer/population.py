@@ -160,6 +160,8 @@ def _member(key: int, at: object) -> dict[str, Any]:
         "status": MemberStatus.ACTIVE,
         "verified": True,
         "manager_rights": ManagerRights.EDIT if key == ACTOR else ManagerRights.NONE,
+        "first_name": "Person",
+        "last_name": str(key),
         "sort_name": f"person {key}",
         "search_text": f"person {key}",
         "created_at": at,

@@ -26,7 +26,7 @@ from resolvers.demo.cast import Person, cast
 from resolvers.demo.name import company_domain, company_name, person_name
 from resolvers.email_address import email_key
 from resolvers.interning import intern_states
-from resolvers.member_import import member_texts
+from resolvers.member_name import member_name
 
 _TYPES = (AccountType.STANDARD,) * 8 + (AccountType.SANDBOX, AccountType.DEVELOPER_TEST, AccountType.APP_DEVELOPER)
 ONLY_SUPER_ADMIN = 150
@@ -93,7 +93,7 @@ async def write_people(connection: AsyncConnection, blueprint: Blueprint) -> Tro
             "super_admin": person.super_admin,
             "active_clients": 0,
             "created_at": BEGINNING,
-            **member_texts(person.first_name, person.last_name, person.email),
+            **member_name(person.first_name, person.last_name, person.email),
         }
         for person in people
     ]

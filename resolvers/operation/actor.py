@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Subquery, or_, select
+from sqlalchemy import Subquery, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.grant import AccessType, GrantStatus, grants, unexpired
-from models.member import ManagerRights, MemberStatus, members
-from models.partner import PartnerProgram, partners
 from models.permission.catalogue import catalogue
 from models.permission.rule import authority
 from models.permission.state import State
 from models.team import grant_teams
+from resolvers.acting_partner import acting_place
 from resolvers.interning import state_contents
 from resolvers.operation.target import TargetClient
 
@@ -42,16 +41,8 @@ async def find_actor(
 
     Nor has somebody who is not verified any more any: nobody else can hold the Partner Admin permission (F09).
     """
-    acting = or_(members.c.super_admin, members.c.manager_rights == ManagerRights.EDIT.value)
-    member_id = (
-        await connection.execute(
-            select(members.c.id)
-            .join(partners, partners.c.id == members.c.partner_id)
-            .where(members.c.user_id == user_id, members.c.partner_id == partner_id)
-            .where(members.c.status == MemberStatus.ACTIVE.value, members.c.verified, acting)
-            .where(partners.c.program != PartnerProgram.NONE.value)
-        )
-    ).scalar_one_or_none()
+    place = (await connection.execute(acting_place(user_id, partner_id))).one_or_none()
+    member_id = place.id if place is not None and place.verified else None
     if member_id is None:
         return Actor(None)
     mine = (

@@ -129,6 +129,7 @@ def _carry_out(request: OperationRequest, situation: Situation, known: Decision,
         seat=seat,
         set_version_id=set_version_id,
         customised=customised,
+        shortened=situation.grant is not None and situation.grant.expiry is ExpiryChange.EARLIER,
     )
     if _changes_nothing(request, situation, decision, change):
         return replace(asked, status=OutcomeStatus.NOOP, code=OutcomeCode.NO_CHANGE)

@@ -24,36 +24,41 @@ async def find_expected(
     Raises:
         RefusedError: NOT_FOUND for what is no grant of any target, so that no check is passed over in silence.
     """
-    expected = dict(request.expected_versions)
-    if not expected:
+    sent = request.expected_versions
+    known = {key for key, _ in sent if key is not None}
+    if not sent:
         return []
-    known = [key for key in expected if key is not None]
     statement = select(grants.c.id, grants.c.client_id, grants.c.member_id).where(
         grants.c.id.in_(known), grants.c.id.in_(readable_grants(viewer))
     )
     found: dict[Key, Any] = {row.id: row for row in await connection.execute(statement)}
-    _check_targets(list(expected), found, scope)
+    _check(sent, found, scope)
+    # Where several grants of one cell were sent, the newest stands for it: only that one can be the living one.
+    newest = {(row.client_id, row.member_id): row for _, row in sorted(found.items())}
+    expected = dict(sent)
     return [
-        {
-            "client_id": row.client_id,
-            "member_id": row.member_id,
-            "grant_id": row.id,
-            "version": expected[row.id],
-        }
-        for row in {(row.client_id, row.member_id): row for _, row in sorted(found.items())}.values()
+        {"client_id": row.client_id, "member_id": row.member_id, "grant_id": row.id, "version": expected[row.id]}
+        for row in newest.values()
     ]
 
 
-def _check_targets(keys: Sequence[Key], found: dict[Key, Any], scope: Scope) -> None:
+def _check(sent: Sequence[tuple[Key, int]], found: dict[Key, Any], scope: Scope) -> None:
+    """Refuses what would check nothing, and two versions for one grant."""
     clients, members = {client.id for client in scope.clients}, {member.id for member in scope.members}
-    refusals = [
-        Refusal(
-            RefusalCode.NOT_FOUND,
-            "There is no such grant among the targets.",
-            ("input", "expectedVersions", str(index), "grant"),
-        )
-        for index, key in enumerate(keys)
-        if key not in found or found[key].client_id not in clients or found[key].member_id not in members
-    ]
+    pairs = None if scope.pairs is None else set(scope.pairs)
+    versions: dict[Key, int] = {}
+    refusals = []
+    for index, (key, version) in enumerate(sent):
+        row = found.get(key)
+        field = ("input", "expectedVersions", str(index), "grant")
+        if (
+            row is None
+            or row.client_id not in clients
+            or row.member_id not in members
+            or (pairs is not None and (row.member_id, row.client_id) not in pairs)
+        ):
+            refusals.append(Refusal(RefusalCode.NOT_FOUND, "There is no such grant among the targets.", field))
+        elif versions.setdefault(key, version) != version:
+            refusals.append(Refusal(RefusalCode.INVALID_INPUT, "Send one version for each grant.", field))
     if refusals:
         raise RefusedError(refusals)

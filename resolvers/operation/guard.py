@@ -7,34 +7,35 @@ from sqlalchemy import Integer, func, select, update
 from sqlalchemy import cast as cast_to
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.grant import AccessType, GrantStatus, active_partner_admin, grants
+from models.grant import active_partner_admin, grants
 from models.operation import OutcomeStatus
 from resolvers.operation.cell import cells
 from resolvers.operation.outcome_code import OutcomeCode
-from resolvers.operation.situation import Decision
 from resolvers.operation.verdict import Verdicts
 
 
 async def guard_lockout(connection: AsyncConnection, verdicts: Verdicts, at: datetime) -> None:
     """Rejects the cells that would leave a client with people but without an ACTIVE partner admin (N04, E14, R7).
 
-    One whose access has expired counts for nothing, so they are counted here and not taken from the client's counter.
+    Those count whom the batch does not touch and whose access has not expired, and those whom it leaves as partner admins.
     """
     losing = [number for number, decision in verdicts.numbered() if decision.loses_partner_admin]
     if not losing:
         return
-    gaining = [number for number, decision in verdicts.numbered() if _gains_partner_admin(decision)]
-    gains = func.sum(cast_to(cells.c.decision.in_(gaining), Integer))
-    losses = func.sum(cast_to(cells.c.decision.in_(losing), Integer))
-    admins = (
+    leaving = [number for number, decision in verdicts.numbered() if decision.leaves_partner_admin]
+    applied = [number for number, decision in verdicts.numbered() if decision.status is OutcomeStatus.APPLIED]
+    of_batch = cells.alias("touched")
+    touched = select(of_batch.c.grant_id).where(of_batch.c.decision.in_(applied), of_batch.c.grant_id.is_not(None))
+    untouched = (
         select(func.count())
         .where(grants.c.client_id == cells.c.client_id, active_partner_admin(grants, at))
+        .where(grants.c.id.not_in(touched))
         .correlate(cells)
         .scalar_subquery()
     )
-    locked = (
-        select(cells.c.client_id).group_by(cells.c.client_id).having(losses > 0).having(admins + gains - losses <= 0)
-    )
+    losses = func.sum(cast_to(cells.c.decision.in_(losing), Integer))
+    left = func.sum(cast_to(cells.c.decision.in_(leaving), Integer))
+    locked = select(cells.c.client_id).group_by(cells.c.client_id).having(losses > 0).having(untouched + left <= 0)
     locked_ids = (await connection.execute(locked)).scalars().all()
     if locked_ids:
         twins = {number: verdicts.rejected_twin(number, OutcomeCode.WOULD_LOCK_OUT) for number in losing}
@@ -54,12 +55,3 @@ async def guard_atomic(connection: AsyncConnection, verdicts: Verdicts, counts: 
             twin = verdicts.rejected_twin(number, OutcomeCode.ATOMIC_REJECTED)
             await connection.execute(update(cells).where(cells.c.decision == number).values(decision=twin))
     return True
-
-
-def _gains_partner_admin(decision: Decision) -> bool:
-    """Says whether the cell brings an ACTIVE partner admin into the client."""
-    return (
-        decision.status is OutcomeStatus.APPLIED
-        and (decision.after_status, decision.after_access_type) == (GrantStatus.ACTIVE, AccessType.PARTNER_ADMIN)
-        and (decision.before_status, decision.before_access_type) != (GrantStatus.ACTIVE, AccessType.PARTNER_ADMIN)
-    )

@@ -55,6 +55,7 @@ class OutdatedGrants:
     """Every ACTIVE grant that is on an older version of a permission set (P12)."""
 
     set_id: Key
+    partner_id: Key = None
 
 
 Targets: TypeAlias = Product | Pairs | Grants | Matching | OutdatedGrants

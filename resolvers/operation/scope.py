@@ -70,10 +70,10 @@ async def find_scope(connection: AsyncConnection, viewer: Viewer, targets: Targe
             pairs = await _pairs_of_grants(connection, viewer, grant_keys)
             member_ids = places_of([member_id for member_id, _ in pairs], "grants")
             client_ids = places_of([client_id for _, client_id in pairs], "grants")
-        case OutdatedGrants(set_id=set_id):
-            pairs = await _pairs_of_outdated(connection, viewer, set_id)
+        case OutdatedGrants(set_id=set_id, partner_id=named):
+            of_partner, pairs = await _pairs_of_outdated(connection, viewer, set_id, named)
             if not pairs:
-                return Scope(acting_partner(viewer, None), [], [], [])
+                return Scope(of_partner, [], [], [])
             member_ids = places_of([member_id for member_id, _ in pairs], "permissionSet")
             client_ids = places_of([client_id for _, client_id in pairs], "permissionSet")
     found_clients = await rows_by_key(connection, client_rows(viewer, locked=locked), clients, client_ids)
@@ -113,11 +113,16 @@ async def _pairs_of_grants(connection: AsyncConnection, viewer: Viewer, keys: Se
     return [(found[key].member_id, found[key].client_id) for key in places]
 
 
-async def _pairs_of_outdated(connection: AsyncConnection, viewer: Viewer, set_id: Key) -> list[tuple[int, int]]:
-    """Returns the people and clients of all grants that are on an older version of a set; there may be none (P12)."""
+async def _pairs_of_outdated(
+    connection: AsyncConnection, viewer: Viewer, set_id: Key, named: Key
+) -> tuple[int, list[tuple[int, int]]]:
+    """Returns one partner, and the people and clients of all its grants on an older version of a set; there may be none (P12)."""
     known = permission_sets.c.id.in_(readable_permission_sets(viewer)) & permission_sets.c.archived_at.is_(None)
-    if await connection.scalar(select(permission_sets.c.id).where(permission_sets.c.id == set_id, known)) is None:
+    owner = select(permission_sets.c.partner_id).where(permission_sets.c.id == set_id, known)
+    found = (await connection.execute(owner)).one_or_none()
+    if found is None:
         raise refuse(RefusalCode.NOT_FOUND, "There is no such permission set.", "input", "permissionSet")
+    partner_id = acting_partner(viewer, named if found.partner_id is None else found.partner_id, "input", "partner")
     given = permission_set_versions
     statement = (
         select(grants.c.member_id, grants.c.client_id)
@@ -125,10 +130,10 @@ async def _pairs_of_outdated(connection: AsyncConnection, viewer: Viewer, set_id
         .join(permission_sets, permission_sets.c.id == given.c.set_id)
         .where(permission_sets.c.id == set_id, given.c.version < permission_sets.c.version)
         .where(grants.c.ended == 0, grants.c.status == GrantStatus.ACTIVE.value)
-        .where(grants.c.id.in_(readable_grants(viewer)))
+        .where(grants.c.id.in_(readable_grants(viewer).where(grants.c.partner_id == partner_id)))
         .order_by(grants.c.client_id, grants.c.member_id)
     )
-    return [(row.member_id, row.client_id) for row in await connection.execute(statement)]
+    return partner_id, [(row.member_id, row.client_id) for row in await connection.execute(statement)]
 
 
 def _by_name(row: Row[Any]) -> tuple[str, int]:

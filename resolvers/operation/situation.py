@@ -138,12 +138,22 @@ class Decision:
     seat: Seat | None = None
     set_version_id: int | None = None
     customised: bool = False
+    shortened: bool = False
+    """The access ends earlier than before."""
+
+    @property
+    def was_partner_admin(self) -> bool:
+        """Says whether the grant was an ACTIVE partner admin's, expired or not."""
+        return (self.before_status, self.before_access_type) == (GrantStatus.ACTIVE, AccessType.PARTNER_ADMIN)
+
+    @property
+    def leaves_partner_admin(self) -> bool:
+        """Says whether the cell leaves an ACTIVE partner admin; one whose access was just shortened does not last (N04)."""
+        becomes = (self.after_status, self.after_access_type) == (GrantStatus.ACTIVE, AccessType.PARTNER_ADMIN)
+        return self.status is OutcomeStatus.APPLIED and becomes and not self.shortened
 
     @property
     def loses_partner_admin(self) -> bool:
         """Says whether the cell takes an ACTIVE partner admin out of the client (N04)."""
-        return (
-            self.status is OutcomeStatus.APPLIED
-            and (self.before_status, self.before_access_type) == (GrantStatus.ACTIVE, AccessType.PARTNER_ADMIN)
-            and (self.after_status, self.after_access_type) != (GrantStatus.ACTIVE, AccessType.PARTNER_ADMIN)
-        )
+        applied = self.status is OutcomeStatus.APPLIED
+        return applied and self.was_partner_admin and not self.leaves_partner_admin

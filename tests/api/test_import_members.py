@@ -1,4 +1,4 @@
-"""Importing people: one address is one user, and a name is not taken from another partner."""
+"""Importing people: one address is one user, and name, kind and rights are each partner's own."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from models.database import Database
+from models.grant import GrantStatus
 from models.member import ManagerRights, MemberStatus, members
 from models.user import users
 from resolvers.import_result import ImportResult, ImportStatus
@@ -31,9 +32,7 @@ def statuses(result: ImportResult) -> list[ImportStatus]:
 
 
 async def stored(database: Database, partner: PartnerRow) -> dict[str, dict[str, Any]]:
-    joined = select(members, users.c.email, users.c.first_name, users.c.last_name).join(
-        users, users.c.id == members.c.user_id
-    )
+    joined = select(members, users.c.email).join(users, users.c.id == members.c.user_id)
     async with database.read() as connection:
         rows = await connection.execute(joined.where(members.c.partner_id == partner.id))
         return {row.email: dict(row._mapping) for row in rows}
@@ -99,19 +98,60 @@ async def test_one_address_is_one_user_whatever_its_case(
     assert statuses(result) == [CREATED]
     mine, theirs = (await stored(database, partner))["Ann@x.example"], (await stored(database, other))["Ann@x.example"]
     assert mine["user_id"] == theirs["user_id"]
-    assert (theirs["first_name"], theirs["sort_name"], theirs["kind"]) == ("Ann", "ann one", "CONTRACTOR")
-    assert mine["manager_rights"] == "NONE"
+    assert (theirs["first_name"], theirs["sort_name"], theirs["kind"]) == ("Other", "other name", "CONTRACTOR")
+    assert (mine["first_name"], mine["sort_name"], mine["manager_rights"]) == ("Ann", "ann one", "NONE")
     assert statuses(await load(database, other, "ann@x.example,Other,Name,CONTRACTOR,EDIT,true")) == [UNCHANGED]
 
 
-async def test_a_missing_name_is_filled_in_and_seen_by_every_partner(
+async def test_t1_a_missing_name_is_not_filled_in_by_another_partner(
     database: Database, partner: PartnerRow, factory: Factory
 ) -> None:
     other = await factory.partner()
     await load(database, partner, "ann@x.example,,,EMPLOYEE,NONE,true")
     await load(database, other, "ann@x.example,Ann,Ñandú,EMPLOYEE,NONE,true")
-    assert (await stored(database, partner))["ann@x.example"]["sort_name"] == "ann nandu"
+    assert (await stored(database, partner))["ann@x.example"]["sort_name"] == "ann"
+    assert (await stored(database, other))["ann@x.example"]["sort_name"] == "ann nandu"
     assert statuses(await load(database, partner, "ann@x.example,,,EMPLOYEE,NONE,true")) == [UNCHANGED]
+
+
+async def test_empty_cells_keep_what_is_there_and_are_the_least_for_a_new_person(
+    database: Database, partner: PartnerRow
+) -> None:
+    """A file without rights takes nobody's right away, and unverifies nobody."""
+    await load(database, partner, "ann@x.example,Ann,One,EMPLOYEE,EDIT,true")
+    before = await stored(database, partner)
+    assert statuses(await load(database, partner, "ann@x.example,,,EMPLOYEE,,")) == [UNCHANGED]
+    assert await stored(database, partner) == before
+    result = await load(database, partner, "ann@x.example,,,CONTRACTOR,,", "new@x.example,,,EMPLOYEE,,")
+    assert statuses(result) == [UPDATED, CREATED]
+    found = await stored(database, partner)
+    ann, new = found["ann@x.example"], found["new@x.example"]
+    told = ("kind", "first_name", "manager_rights", "verified")
+    assert [ann[name] for name in told] == ["CONTRACTOR", "Ann", "EDIT", True]
+    assert [new[name] for name in told] == ["EMPLOYEE", "", "NONE", False]
+    assert statuses(await load(database, partner, "ann@x.example,,,CONTRACTOR,,false")) == [UPDATED]
+    assert (await stored(database, partner))["ann@x.example"]["manager_rights"] == "EDIT"
+
+
+async def test_f09_an_active_partner_admin_is_not_unverified_by_a_file(
+    database: Database, partner: PartnerRow, factory: Factory
+) -> None:
+    """Partner admin is told apart from other access and from what has ended, and of other people's."""
+    admin, reader, former, bystander = await factory.members(partner, 4)
+    client = await factory.client(partner)
+    await factory.partner_admin(client, admin)
+    await factory.grant(client, reader, {"contacts.view": "ALL"})
+    await factory.move(await factory.partner_admin(client, former), GrantStatus.DEACTIVATED)
+    people = (admin, reader, former, bystander)
+    result = await load(database, partner, *(f"{person.email},,,CONTRACTOR,EDIT,false" for person in people))
+    assert statuses(result) == [REJECTED, UPDATED, UPDATED, UPDATED]
+    told = result.rejected[0].message or ""
+    assert "The person is an active partner admin in one client, and only verified people can be" in told
+    found = await stored(database, partner)
+    assert (found[admin.email]["verified"], found[admin.email]["kind"]) == (True, "EMPLOYEE")
+    assert [found[person.email]["verified"] for person in people[1:]] == [False] * 3
+    for cell in ("", "true"):
+        assert statuses(await load(database, partner, f"{admin.email},,,EMPLOYEE,,{cell}")) == [UNCHANGED]
 
 
 async def test_the_only_partner_of_a_person_changes_name_kind_rights_and_verification(
@@ -186,6 +226,21 @@ async def test_a_file_cannot_take_edit_from_everybody(database: Database, partne
         database, partner, "boss@x.example,B,B,EMPLOYEE,NONE,true", "ann@x.example,A,A,EMPLOYEE,EDIT,true"
     )
     assert statuses(handed_over) == [UPDATED, UPDATED]
+
+
+@pytest.mark.parametrize("hindrance", ["left", "deactivated", "unverified"])
+async def test_r14_edit_is_not_handed_over_to_somebody_who_does_not_get_it(
+    database: Database, partner: PartnerRow, factory: Factory, hindrance: str
+) -> None:
+    """A row that is rejected itself, or of somebody deactivated, leaves nobody behind who may act."""
+    status = {"left": MemberStatus.LEFT, "deactivated": MemberStatus.DEACTIVATED}.get(hindrance, MemberStatus.ACTIVE)
+    boss = await factory.member(partner)
+    heir = await factory.member(partner, status=status, manager_rights=ManagerRights.NONE)
+    if hindrance == "unverified":
+        await factory.partner_admin(await factory.client(partner), heir)
+    rows = f"{boss.email},,,EMPLOYEE,NONE,", f"{heir.email},,,EMPLOYEE,EDIT,false"
+    assert statuses(await load(database, partner, *rows))[0] is REJECTED
+    assert (await stored(database, partner))[boss.email]["manager_rights"] == "EDIT"
 
 
 async def test_the_super_admin_of_the_partner_account_keeps_the_manager_open(

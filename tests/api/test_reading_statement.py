@@ -70,6 +70,8 @@ async def crowd(database: Database, place: Place, count: int) -> None:
                 "manager_rights": "NONE",
                 "super_admin": False,
                 "active_clients": 1,
+                "first_name": "P",
+                "last_name": str(user),
                 "sort_name": f"p {user}",
                 "search_text": "p",
                 "created_at": MOMENT,

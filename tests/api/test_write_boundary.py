@@ -4,14 +4,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from models.grant import Seat
+from models.member import members
 from models.permission.catalogue import catalogue
 from models.table import now
 from models.timeline_entry import timeline_entries
 from schema.node import encode
-from tests.api.write_story import APPLIED, NO_CHANGE, Story, node_id, permissions, product
+from tests.api.write_story import APPLIED, NO_CHANGE, Story, node_id, pairs, permissions, product
 from tests.factory import Factory
 
 EXCEEDS = ("REJECTED", "EXCEEDS_AUTHORITY")
@@ -52,6 +53,7 @@ async def test_i2_a_seat_that_lets_less_through_takes_no_more_than_the_actor_has
 
 async def test_nobody_lengthens_their_own_access(factory: Factory) -> None:
     story = await Story.begin(factory, held={"expires_at": SOON})
+    await factory.partner_admin(story.client, await factory.member(story.partner))
     options = {"includeSelf": True}
     for at in (None, LATER.isoformat()):
         assert (await story.change(story.actor, expiresAt=at, options=options)).verdict == EXCEEDS
@@ -87,6 +89,23 @@ async def test_n04_an_expired_partner_admin_does_not_keep_a_client_from_being_lo
     await factory.partner_admin(story.client, other, expires_at=datetime(2026, 1, 1, tzinfo=UTC))
     told = await story.change(story.actor, permissions({"contacts.view": "ALL"}), options={"includeSelf": True})
     assert told.verdict == ("REJECTED", "WOULD_LOCK_OUT")
+
+
+async def test_n04_who_has_expired_can_be_lowered_where_another_partner_admin_stays(factory: Factory) -> None:
+    story = await Story.begin(factory)
+    other = await factory.member(story.partner)
+    await factory.partner_admin(story.client, other, expires_at=datetime(2026, 1, 1, tzinfo=UTC))
+    told = await story.change(other, permissions({"contacts.view": "ALL"}), expiresAt=LATER.isoformat())
+    assert told.verdict == APPLIED
+
+
+async def test_n04_the_last_partner_admin_does_not_set_an_end_to_it_unasked(factory: Factory) -> None:
+    story = await Story.begin(factory)
+    end = SOON.isoformat()
+    told = await story.change(story.actor, expiresAt=end, options={"includeSelf": True})
+    assert told.verdict == ("REJECTED", "WOULD_LOCK_OUT")
+    told = await story.change(story.actor, expiresAt=end, options={"includeSelf": True, "acceptLockout": True})
+    assert told.verdict == APPLIED
 
 
 async def test_an_expired_partner_admin_is_none_for_readers_either(factory: Factory) -> None:
@@ -162,6 +181,54 @@ async def test_p03_a_version_that_checks_nothing_is_refused(factory: Factory, wh
     )
     assert refusal["code"] == "NOT_FOUND"
     assert refusal["field"] == ["input", "expectedVersions", "0", "grant"]
+
+
+async def test_p03_a_version_of_a_grant_that_no_pair_names_is_refused_and_two_for_one_grant_too(
+    factory: Factory,
+) -> None:
+    story = await Story.begin(factory)
+    other = await factory.client(story.partner)
+    await story.admin(other)
+    first, second = await factory.members(story.partner, 2)
+    crossed = await factory.grant(other, first, {"contacts.view": "ALL"})
+    named = await factory.grant(story.client, first, {"contacts.view": "ALL"})
+    await factory.grant(other, second, {"contacts.view": "ALL"})
+    values = {"targets": pairs((first, story.client), (second, other)), "access": permissions({"deals.view": "ALL"})}
+    (refusal,) = await story.refusals(
+        "changeAccess", **values, expectedVersions=[{"grant": node_id(crossed), "version": 9}]
+    )
+    assert refusal["code"] == "NOT_FOUND"
+    twice = [{"grant": node_id(named), "version": version} for version in (9, 1)]
+    (refusal,) = await story.refusals("changeAccess", **values, expectedVersions=twice)
+    assert (refusal["code"], refusal["field"][2]) == ("INVALID_INPUT", "1")
+
+
+async def test_p12_reapplying_a_built_in_set_is_for_one_partner_of_several(factory: Factory) -> None:
+    story = await Story.begin(factory)
+    other = await factory.partner()
+    await factory.member(other, user=story.actor)
+    both = await story.as_member(story.actor)
+    template = await factory.built_in_set("marketing")
+    (refusal,) = await both.refusals("reapplyPermissionSet", permissionSet=node_id(template))
+    assert refusal["field"] == ["input", "partner"]
+    named = {"permissionSet": node_id(template), "partner": node_id(story.partner)}
+    assert await both.outcomes("reapplyPermissionSet", **named) == []
+
+
+async def test_f02_who_lost_the_right_while_the_request_waited_is_refused(factory: Factory) -> None:
+    story = await Story.begin(factory)
+    async with story.database.write() as session:
+        connection = await session.connection()
+        await connection.execute(update(members).where(members.c.id == story.actor.id).values(manager_rights="NONE"))
+    made = await story.run(
+        """mutation { createPermissionSet(input: { name: "Late", permissions: [] }) { userErrors { code message } } }"""
+    )
+    (refusal,) = made[0]["createPermissionSet"]["userErrors"]
+    assert refusal["code"] == "FORBIDDEN"
+    assert "in the meantime" in refusal["message"]
+    person = await factory.member(story.partner)
+    told = await story.grant(person, permissions({"contacts.view": "ALL"}))
+    assert told.verdict == ("REJECTED", "NOT_PARTNER_ADMIN")
 
 
 async def test_e27_the_teams_that_a_copy_leaves_out_are_named(factory: Factory) -> None:

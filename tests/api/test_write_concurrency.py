@@ -34,6 +34,29 @@ async def test_two_overlapping_grants_make_one_grant_each(factory: Factory) -> N
     await assert_counters_are_true(factory.database)
 
 
+async def test_an_import_of_people_and_operations_on_them_do_not_wait_for_each_other(factory: Factory) -> None:
+    """The order of addresses is the opposite of that of keys: rows updated by address while an operation locks by key would
+    be a deadlock on PostgreSQL."""
+    story = await Story.begin(factory)
+    clients = [story.client, *await factory.clients(story.partner, 4)]
+    for client in clients[1:]:
+        await story.admin(client)
+    people = [await factory.member(story.partner, email=f"p{999 - number}@x.example") for number in range(60)]
+    header = "email,first_name,last_name,kind,manager_rights,verified\n"
+    query = "mutation($csv: String!) { importMembers(input: { csv: $csv }) { userErrors { code } counts { updated } } }"
+    for turn in range(6):
+        csv = header + "".join(f"{person.email},Turn,{turn},EMPLOYEE,,\n" for person in people)
+        levels = permissions({"contacts.view": ("ALL", "TEAM")[turn % 2]})
+        field = "changeAccess" if turn else "grantAccess"
+        imported, *told = await asyncio.gather(
+            story.run(query, csv=csv),
+            *(story.operation(field, targets=product(people, [client]), access=levels) for client in clients),
+        )
+        assert imported == ({"importMembers": {"userErrors": [], "counts": {"updated": 60}}}, [])
+        assert [operation["counts"]["applied"] for operation in told] == [60] * len(clients)
+    await assert_counters_are_true(factory.database)
+
+
 async def test_of_two_with_the_same_expected_version_one_wins(factory: Factory) -> None:
     """P03."""
     story = await Story.begin(factory)

@@ -75,6 +75,24 @@ async def test_the_same_key_with_another_input_is_refused(factory: Factory) -> N
     assert data["changeAccess"]["operation"]["kind"] == "CHANGE"
 
 
+async def test_r12_left_out_and_null_are_two_requests(factory: Factory) -> None:
+    """changeAccess without expiresAt keeps the expiry, with null it takes it away; other nulls are as good as left out."""
+    story = await Story.begin(factory)
+    person = await factory.member(story.partner)
+    await factory.grant(story.client, person, {"contacts.view": "ALL"}, expires_at=now() + timedelta(days=3))
+    asked = {"targets": product([person], [story.client]), "access": permissions({"deals.view": "ALL"})}
+    query = mutation("changeAccess")
+    assert (await story.run(query, header="k", input=asked))[1] == []
+    assert (await story.run(query, header="k", input={**asked, "options": None}))[1] == []
+    before = await story.counts()
+    assert (await story.run(query, header="k", input={**asked, "expiresAt": None}))[1] == ["IDEMPOTENCY_KEY_MISMATCH"]
+    assert await story.counts() == before
+    data, codes = await story.run(query, header="other", input={**asked, "expiresAt": None})
+    assert codes == []
+    (outcome,) = data["changeAccess"]["operation"]["outcomes"]["nodes"]
+    assert (outcome["status"], outcome["grant"]["expiresAt"]) == ("APPLIED", None)
+
+
 async def test_a_refused_or_rehearsed_try_uses_no_key_up(factory: Factory) -> None:
     story = await Story.begin(factory)
     asked = await _asked(story)

@@ -129,9 +129,7 @@ def test_an_import_takes_the_good_rows_and_names_the_bad(agency: Cam, tmp_path: 
 
 
 def test_a_token_is_the_last_line_alone_and_can_be_listed_and_revoked(agency: Cam) -> None:
-    made = agency(
-        "token", "create", "--email", "ME@my.example", "--scope", "read", "--scope", "write", "--name", "laptop"
-    )
+    made = agency("token", "create", "--email", "ME@my.example", "--scope", "read,write", "--name", "laptop")
     assert is_token(made.out.strip())
     assert made.out.count("\n") == 1
     listed = agency("token", "list").out

@@ -190,6 +190,8 @@ def upgrade() -> None:
         sa.Column("verified", sa.Boolean(), nullable=False),
         sa.Column("manager_rights", sa.String(), nullable=False),
         sa.Column("super_admin", sa.Boolean(), nullable=False),
+        sa.Column("first_name", sa.String(), nullable=False),
+        sa.Column("last_name", sa.String(), nullable=False),
         sa.Column("default_permission_set_id", KEY, nullable=True),
         sa.Column("active_clients", sa.Integer(), nullable=False),
         sa.Column("sort_name", SORT_TEXT, nullable=False),

@@ -1,4 +1,4 @@
-"""What lies beside the permissions of a grant gives and takes as well: seat, expiry, teams, the set, the version seen."""
+"""What lies beside the permissions gives and takes as well: seat, expiry, teams, set, version seen (I1, I2, N04, P03, P05, R10)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,7 @@
-"""The worked examples of the bounded rule (spec section 11), each through the API on both databases."""
+"""The worked examples of the bounded rule, each through the API on both databases; a test is named for each.
+
+E1 E2 E3 E4 E5 E6 E7 E8 E9 E10 E11 E12 E13 E14 E15 E16 E17 E18 E19 E20 E21 E22 E23 E24 E26 E27
+"""
 
 import pytest
 from sqlalchemy import select, update

@@ -1,4 +1,7 @@
-"""Who may give what to whom: the rules of permissions, admins and seats (F01 to F13, F32, F33), through the API."""
+"""Who may give what to whom: the rules of permissions, admins and seats through the API.
+
+F01, F02, F04, F06, F07, F08, F09, F11, F12, F13, F32, F33
+"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every way to say which people and clients (F26 to F28, F31), and what nobody learns from asking (T1)."""
+"""Every way to say which people and clients (F26, F27, F28, F31), and what nobody learns from asking (T1)."""
 
 import json
 from collections.abc import Callable

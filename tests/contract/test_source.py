@@ -24,6 +24,7 @@ MAY_FILTER_TENANTS = {
     "resolvers/client_import.py": "writes into the partner that the viewer acts for",
     "resolvers/member_import.py": "writes into the partner that the viewer acts for",
     "resolvers/admission.py:admit": "writes what the operator says at the command line, where there is no viewer",
+    "resolvers/acting_partner.py:acting_place": "finds out whether the viewer still acts for the partner, from whom tenancy follows",
     "resolvers/client.py:client_by_hub_id": "narrows what is readable to the partner that the caller names",
     "resolvers/member.py:member_by_email": "narrows what is readable to the partner that the caller names",
     "resolvers/permission_set.py:permission_sets_by_client": "narrows what is readable to the partners of the parents",
@@ -162,7 +163,7 @@ def test_every_test_folder_is_a_package() -> None:
 
 
 def test_no_file_names_a_package_index_or_a_path_of_some_machine() -> None:
-    hosts = [f"{host}.org" for host in ("pypi", "pythonhosted", "registry.npmjs")]
+    hosts = [f"{host}.org" for host in ("pypi", "pythonhosted", "npmjs")]
     asked = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, check=False, text=True)
     named = set(re.findall(r"https?://(?:[^@/'\s]*@)?([^/:'\s]+)", asked.stdout))
     hosts += named - {"localhost", "127.0.0.1"}

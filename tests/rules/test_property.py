@@ -1,4 +1,4 @@
-"""I1 to I9 over random catalogues and states and over the real catalogue, thousands of examples with --thorough."""
+"""I1, I2, I3, I4, I5, I6, I7, I8 and I9 over random catalogues and states and over the real catalogue, thousands of examples with --thorough."""
 
 import pytest
 from hypothesis import given

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, BinaryIO
 
@@ -17,7 +17,7 @@ from models.partner import partners
 from models.table import now
 from models.text import fold
 from resolvers import import_cell
-from resolvers.csv_table import read_rows
+from resolvers.entry_file import EntryFile, read_entries
 from resolvers.import_result import ImportedRow, ImportResult, ImportStatus, Progress, rejected, result_of
 
 COLUMNS = ("hub_id", "official_name", "display_name", "domain", "account_type", "managed_mrr", "currency")
@@ -41,13 +41,15 @@ class ClientEntry:
     managed_mrr: Decimal | None
     currency: str | None
 
+    @property
+    def identity(self) -> int:
+        """Returns what makes two rows the same client."""
+        return self.hub_id
 
-@dataclass(slots=True)
-class ClientFile:
-    """What a file says, before anything is written."""
-
-    entries: list[ClientEntry] = field(default_factory=list)
-    rejected: list[ImportedRow] = field(default_factory=list)
+    @property
+    def shown(self) -> str:
+        """Returns the identity in words."""
+        return f"Hub ID {self.hub_id}"
 
 
 def client_texts(display_name: str | None, official_name: str, domain: str | None, hub_id: int) -> dict[str, str]:
@@ -59,27 +61,13 @@ def client_texts(display_name: str | None, official_name: str, domain: str | Non
     }
 
 
-def read_clients(source: str | bytes | BinaryIO) -> ClientFile:
+def read_clients(source: str | bytes | BinaryIO) -> EntryFile[ClientEntry]:
     """Reads the whole file and checks each row for itself.
 
     Raises:
         CsvTableError: if it cannot be read at all.
     """
-    file = ClientFile()
-    lines: dict[int, int] = {}
-    for row in read_rows(source, COLUMNS):
-        try:
-            if row.problem:
-                raise ValueError(row.problem)  # noqa: TRY301 one way out for all reasons
-            entry = _entry(row.line, row.cells)
-            first = lines.setdefault(entry.hub_id, row.line)
-            if first != row.line:
-                raise ValueError(f"Hub ID {entry.hub_id} is on line {first} already: keep one of the two rows.")  # noqa: TRY301
-        except ValueError as error:
-            file.rejected.append(rejected(row.line, str(error)))
-        else:
-            file.entries.append(entry)
-    return file
+    return read_entries(source, COLUMNS, _entry)
 
 
 def _entry(line: int, cells: dict[str, str]) -> ClientEntry:
@@ -111,7 +99,7 @@ async def import_clients(
 
 
 async def write_clients(
-    connection: AsyncConnection, partner_id: int, file: ClientFile, progress: Progress | None = None
+    connection: AsyncConnection, partner_id: int, file: EntryFile[ClientEntry], progress: Progress | None = None
 ) -> ImportResult:
     """Writes the entries and says what became of each; repeating it changes nothing.
 

@@ -13,10 +13,11 @@ from models.partner import partners
 from models.user import users
 from resolvers.acting_partner import check_acting
 from resolvers.email_address import email_address
+from resolvers.entry_file import EntryFile
 from resolvers.error import RefusalCode, refuse
 from resolvers.free_text import optional_line, refusing_at
 from resolvers.idempotency import IdempotentCall, remember, remembered
-from resolvers.member_import import MemberEntry, MemberFile, write_members
+from resolvers.member_import import MemberEntry, write_members
 from resolvers.member_name import member_name
 from resolvers.readable import readable_members
 from resolvers.verification import why_verified
@@ -141,7 +142,7 @@ async def add_member(
                     default_permission_set_id=None,
                 )
             )
-        (written,) = (await write_members(connection, partner_id, MemberFile([entry]))).rows
+        (written,) = (await write_members(connection, partner_id, EntryFile([entry]))).rows
         if written.key is None:
             raise refuse(RefusalCode.CONFLICT, f"The person was not added. {written.message}", "input")
         await remember(session, call, written.key)

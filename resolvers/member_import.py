@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from sqlalchemy import Row, bindparam, select, update
@@ -15,8 +15,8 @@ from models.partner import partners
 from models.table import now
 from models.user import users
 from resolvers import import_cell
-from resolvers.csv_table import read_rows
 from resolvers.email_address import email_address, email_key
+from resolvers.entry_file import EntryFile, read_entries
 from resolvers.import_result import ImportedRow, ImportResult, ImportStatus, Progress, rejected, result_of
 from resolvers.member_name import member_name
 from resolvers.verification import why_verified
@@ -45,41 +45,29 @@ class MemberEntry:
         return email_key(self.email)
 
     @property
+    def identity(self) -> str:
+        """Returns what makes two rows the same person."""
+        return self.key
+
+    @property
+    def shown(self) -> str:
+        """Returns the identity in words."""
+        return self.email
+
+    @property
     def told(self) -> dict[str, Any]:
         """Returns the columns of the membership, without the name, that the row says something of."""
         columns = {"kind": self.kind, "manager_rights": self.manager_rights, "verified": self.verified}
         return {name: value for name, value in columns.items() if value is not None}
 
 
-@dataclass(slots=True)
-class MemberFile:
-    """What a file says, before anything is written."""
-
-    entries: list[MemberEntry] = field(default_factory=list)
-    rejected: list[ImportedRow] = field(default_factory=list)
-
-
-def read_members(source: str | bytes | BinaryIO) -> MemberFile:
+def read_members(source: str | bytes | BinaryIO) -> EntryFile[MemberEntry]:
     """Reads the whole file and checks each row for itself.
 
     Raises:
         CsvTableError: if it cannot be read at all.
     """
-    file = MemberFile()
-    lines: dict[str, int] = {}
-    for row in read_rows(source, COLUMNS):
-        try:
-            if row.problem:
-                raise ValueError(row.problem)  # noqa: TRY301 one way out for all reasons
-            entry = _entry(row.line, row.cells)
-            first = lines.setdefault(entry.key, row.line)
-            if first != row.line:
-                raise ValueError(f"{entry.email} is on line {first} already: keep one of the two rows.")  # noqa: TRY301
-        except ValueError as error:
-            file.rejected.append(rejected(row.line, str(error)))
-        else:
-            file.entries.append(entry)
-    return file
+    return read_entries(source, COLUMNS, _entry)
 
 
 def _entry(line: int, cells: dict[str, str]) -> MemberEntry:
@@ -113,7 +101,7 @@ async def import_members(
 
 
 async def write_members(
-    connection: AsyncConnection, partner_id: int, file: MemberFile, progress: Progress | None = None
+    connection: AsyncConnection, partner_id: int, file: EntryFile[MemberEntry], progress: Progress | None = None
 ) -> ImportResult:
     """Writes the entries and says what became of each; repeating it changes nothing.
 
@@ -122,7 +110,7 @@ async def write_members(
     right by a file (R14).
     """
     # One import of a partner at a time: two of the same file would both find the rows missing.
-    await connection.execute(select(partners.c.id).where(partners.c.id == partner_id).with_for_update(key_share=True))
+    await lock_rows(connection, select(partners.c.id).where(partners.c.id == partner_id))
     # In the order of their keys, as operations lock them, so that an import and an operation cannot wait for each other.
     await lock_rows(connection, select(members.c.id).where(members.c.partner_id == partner_id).order_by(members.c.id))
     known = await _known(connection, partner_id)

@@ -189,8 +189,11 @@ async def load_newest_versions(connection: AsyncConnection, version_ids: Iterabl
 
 async def load_templates(connection: AsyncConnection, version_ids: Iterable[int]) -> dict[int, State]:
     """Returns what each version of a set contains (F13)."""
+    wanted = sorted(set(version_ids))
+    if not wanted:
+        return {}
     versions = permission_set_versions.c
-    statement = select(versions.id, versions.state_id).where(versions.id.in_(sorted(set(version_ids))))
+    statement = select(versions.id, versions.state_id).where(versions.id.in_(wanted))
     rows = (await connection.execute(statement)).all()
     states = await _closed_states(connection, {row.state_id for row in rows})
     return {row.id: states[row.state_id] for row in rows}

@@ -37,12 +37,10 @@ async def guard_lockout(connection: AsyncConnection, verdicts: Verdicts, at: dat
     left = func.sum(cast_to(cells.c.decision.in_(leaving), Integer))
     locked = select(cells.c.client_id).group_by(cells.c.client_id).having(losses > 0).having(untouched + left <= 0)
     locked_ids = (await connection.execute(locked)).scalars().all()
-    if locked_ids:
-        twins = {number: verdicts.rejected_twin(number, OutcomeCode.WOULD_LOCK_OUT) for number in losing}
-        for number, twin in twins.items():
-            await connection.execute(
-                update(cells).where(cells.c.decision == number, cells.c.client_id.in_(locked_ids)).values(decision=twin)
-            )
+    for number in losing if locked_ids else ():
+        twin = verdicts.rejected_twin(number, OutcomeCode.WOULD_LOCK_OUT)
+        refused = update(cells).where(cells.c.decision == number, cells.c.client_id.in_(locked_ids))
+        await connection.execute(refused.values(decision=twin))
 
 
 async def guard_atomic(connection: AsyncConnection, verdicts: Verdicts, counts: Mapping[int, int]) -> bool:

@@ -65,7 +65,7 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
         raise RuntimeError("Grants changed while they were decided over, although their clients were locked.")
     if request.options.atomic and await guard_atomic(connection, verdicts, counts):
         counts = await _counts(connection)
-    return Plan(scope, verdicts, counts, has_teams=bool(team_plan.by_client))
+    return Plan(scope, verdicts, counts, has_teams=classes.has_teams)
 
 
 async def _lay_out(

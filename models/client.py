@@ -37,6 +37,8 @@ class Client(SQLModel, table=True):
     lead_id: int | None = reference("member.id", nullable=True)
     ceiling_id: int | None = reference("permission_state.id", nullable=True)
     """The most that this partner's people may hold here, set by the client (P08); none means no ceiling."""
+    confirmed_at: datetime | None = None
+    """When the client confirmed that it works with the partner (F53)."""
     active_people: int = 0
     deactivated_people: int = 0
     active_partner_admins: int = 0

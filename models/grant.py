@@ -48,6 +48,7 @@ class GrantStatus(StrEnum):
 
 
 _OWN_PEOPLE = text("client_id IS NULL AND ended = 0")
+_OF_ACCOUNT = text("client_id IS NULL")
 _SUPER_ADMIN = text("access_type = 'SUPER_ADMIN' AND status = 'ACTIVE'")
 _PARTNER_ADMIN = text("access_type = 'PARTNER_ADMIN' AND status = 'ACTIVE'")
 
@@ -73,6 +74,7 @@ class Grant(SQLModel, table=True):
             sqlite_where=_OWN_PEOPLE,
             postgresql_where=_OWN_PEOPLE,
         ),
+        Index("ix_grant_own_user", "user_id", sqlite_where=_OF_ACCOUNT, postgresql_where=_OF_ACCOUNT),
         Index("ix_grant_super_admin", "account_id", sqlite_where=_SUPER_ADMIN, postgresql_where=_SUPER_ADMIN),
         Index("ix_grant_partner_admin", "client_id", sqlite_where=_PARTNER_ADMIN, postgresql_where=_PARTNER_ADMIN),
         Index("ix_grant_set_version", "set_version_id", "partner_id", "id"),

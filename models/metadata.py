@@ -3,11 +3,16 @@
 from sqlmodel import SQLModel
 
 from models import (
+    access_link,
     account,
     api_token,
+    asset,
     client,
+    confirmation_link,
+    feedback,
     grant,
     idempotency_key,
+    mail,
     member,
     operation,
     outcome,
@@ -37,6 +42,17 @@ TABLES = (
     timeline_entry.timeline_entries,
     api_token.api_tokens,
     idempotency_key.idempotency_keys,
+    access_link.access_links,
+    access_link.link_approvals,
+    confirmation_link.confirmation_links,
+    confirmation_link.confirmation_link_members,
+    asset.assets,
+    asset.asset_holdings,
+    asset.asset_transfers,
+    mail.mails,
+    feedback.feedback,
+    feedback.permission_issues,
+    feedback.wish_votes,
 )
 
 metadata = SQLModel.metadata

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, String, Text
+from sqlalchemy import Index, String, Text, text
 from sqlmodel import Field, SQLModel
 
 from models.grant import AccessType, GrantStatus, Seat
 from models.table import BigKey, reference, table
+
+_OF_ACCOUNT = text("client_id IS NULL")
 
 
 class TimelineEntry(SQLModel, table=True):
@@ -19,6 +21,7 @@ class TimelineEntry(SQLModel, table=True):
     __table_args__ = (
         Index("ix_timeline_entry_client", "client_id", "id"),
         Index("ix_timeline_entry_member", "member_id", "id"),
+        Index("ix_timeline_entry_account", "account_id", "id", sqlite_where=_OF_ACCOUNT, postgresql_where=_OF_ACCOUNT),
     )
 
     id: int = Field(primary_key=True, sa_type=BigKey, sa_column_kwargs={"autoincrement": False})

@@ -17,6 +17,7 @@ from models.operation import OperationKind, OperationState, OutcomeStatus, RuleM
 from models.permission.state import State
 from resolvers.interning import intern_states
 from resolvers.operation.cell import cells as cell_table
+from resolvers.operation.request import Expiry
 from resolvers.operation.situation import Decision
 from resolvers.operation.verdict import Verdicts
 from resolvers.operation.write import CellWriter
@@ -33,6 +34,8 @@ class DirectCell:
     decision: Decision
     grant_id: int | None = None
     """The living grant, if there is one."""
+    expires_at: datetime | None = None
+    """When it expires, if it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class DirectOperation:
     requested_by_id: int | None = None
     reason: str | None = None
     request: str = "{}"
+    expiry: Expiry | None = None
+    """What becomes of the grants' expiry; None leaves it as it is."""
 
 
 async def write_directly(
@@ -67,6 +72,7 @@ async def write_directly(
                 "account_id": cell.account_id,
                 "grant_id": cell.grant_id,
                 "decision": number,
+                "expires_at": cell.expires_at,
             }
             for position, (cell, number) in enumerate(zip(cells, numbers, strict=True))
         ],
@@ -76,10 +82,10 @@ async def write_directly(
     writer = CellWriter(connection, operation_id, operation.partner_id, operation.at)
     await writer.record_decisions(verdicts, Counter(numbers), await intern_states(connection, states))
     if any(cell.grant_id is None for cell in cells):
-        await writer.create_grants(operation.requested_by_id, None)
+        await writer.create_grants(operation.requested_by_id, operation.expiry)
     if any(cell.grant_id is not None for cell in cells):
-        await writer.change_grants(None)
-    await writer.record_timeline()
+        await writer.change_grants(operation.expiry)
+    await writer.record_timeline(operation.expiry)
     await writer.record_outcomes()
     await writer.keep_counters()
     # PostgreSQL drops it only with the transaction, which may have a next operation.

@@ -8,17 +8,19 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Select, exists, false, or_, select
 
 from models.client import clients
-from models.grant import grants
+from models.grant import GrantStatus, grants, unexpired
 from models.member import members
 from models.operation import operations
 from models.partner import partners
 from models.permission_set import PermissionSetOrigin, permission_sets
+from models.table import now
 from models.team import teams
 from models.user import users
 from resolvers.viewer import Viewer
 
 # Aliases, because whoever starts from these keys may have the tables themselves in the statement around them.
 _PLACE, _CLIENT = members.alias("known_place"), clients.alias("known_client")
+_OWN = grants.alias("own_place")
 
 
 def readable_partners(viewer: Viewer) -> Select[Any]:
@@ -68,6 +70,15 @@ def readable_permission_sets(viewer: Viewer) -> Select[Any]:
     partners_own = permission_sets.c.partner_id.in_(viewer.open_partner_ids)
     clients_own = _is_client(viewer, permission_sets.c.account_id)
     return select(permission_sets.c.id).where(or_(shared, partners_own, clients_own) if viewer.memberships else false())
+
+
+def readable_accounts(viewer: Viewer) -> Select[Any]:
+    """Selects the accounts whose own people the viewer is one of now (section 3, *the client's side*)."""
+    return (
+        select(_OWN.c.account_id)
+        .where(_OWN.c.user_id == viewer.user_id, _OWN.c.client_id.is_(None), _OWN.c.ended == 0)
+        .where(_OWN.c.status == GrantStatus.ACTIVE.value, unexpired(_OWN, now()))
+    )
 
 
 def readable_operations(viewer: Viewer) -> Select[Any]:

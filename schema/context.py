@@ -8,6 +8,7 @@ import strawberry
 
 from models.database import Database
 from resolvers.error import AccessCode, AccessError
+from resolvers.issuer import EPHEMERAL, Issuer
 from resolvers.reader import Reader
 from resolvers.viewer import Viewer
 from schema.loader import Arguments, BatchFunction, Loaders
@@ -24,6 +25,10 @@ class Context:
     viewer: Viewer | None = None
     idempotency_key: str | None = None
     """From the header Idempotency-Key."""
+    issuer: Issuer = EPHEMERAL
+    """Makes the tokens of links and the stamps of reviews."""
+    survey_url: str | None = None
+    """Where people are asked what they think of the service (F57)."""
     reader: Reader = field(init=False)
     loaders: Loaders = field(init=False)
 

@@ -30,6 +30,11 @@ described(
     CONFLICT="It has changed since you read it, or does not go together with what is there; the message says what to do.",
     LAST_EDITOR="Nobody would be left who can act in the manager.",
     INVALID_FILE="The file cannot be read as a table.",
+    LINK_OWNER_NOT_ELIGIBLE="Whom the link is for cannot be partner admin now: they have left, are deactivated or not verified.",
+    ALREADY_SUPER_ADMIN="The person is super admin there already: a migration makes them partner admin.",
+    LAST_SUPER_ADMIN="It would take the account's only active super admin.",
+    WOULD_LOCK_OUT="It would leave a client with people but without an active partner admin.",
+    STALE_REVIEW="Access or assets have changed since the review.",
 )
 
 
@@ -73,6 +78,11 @@ _TYPE_OF: dict[RefusalCode, type[UserError]] = {
     RefusalCode.NAME_TAKEN: ConflictError,
     RefusalCode.CONFLICT: ConflictError,
     RefusalCode.LAST_EDITOR: ConflictError,
+    RefusalCode.LINK_OWNER_NOT_ELIGIBLE: ConflictError,
+    RefusalCode.ALREADY_SUPER_ADMIN: ConflictError,
+    RefusalCode.LAST_SUPER_ADMIN: ConflictError,
+    RefusalCode.WOULD_LOCK_OUT: ConflictError,
+    RefusalCode.STALE_REVIEW: ConflictError,
 }
 
 

@@ -17,7 +17,6 @@ from models.permission.catalogue import catalogue
 from models.permission.rule import authority
 from models.permission.state import State
 from models.team import grant_teams, teams
-from resolvers.admission import admitted
 from resolvers.demo.blueprint import Run
 from resolvers.demo.placement import Crew, Fate, Placement, Way, crew_of, placements
 from resolvers.demo.population import ClientPlace, Place, Troupe
@@ -34,6 +33,7 @@ from resolvers.operation.situation import (
     Requested,
     Situation,
 )
+from resolvers.partner_admin import admitted
 
 _REPORTS = catalogue.where(lambda permission: permission.area == "reports")
 _GRANT, _CHANGE = (

@@ -79,6 +79,18 @@ expected_versions = _table(
     Column("grant_id", BigKey, nullable=False),
     Column("version", Integer, nullable=False),
 )
+reviewed_grants = _table("reviewed_grant", Column("grant_id", BigKey, primary_key=True, autoincrement=False))
+"""The grants that are as the review of their removal showed them (F38)."""
+blocked_grants = _table("blocked_grant", Column("grant_id", BigKey, primary_key=True, autoincrement=False))
+"""The grants whose holder's assets are to go to somebody who is not active in the client (F39)."""
+reassignments = _table(
+    "reassignment",
+    Column("client_id", BigKey, primary_key=True, autoincrement=False),
+    Column("member_id", BigKey, primary_key=True, autoincrement=False),
+    Column("kind", String, primary_key=True),
+    Column("to_id", BigKey, nullable=False),
+)
+"""Who takes over a person's assets of a kind when the person's access to a client is removed (F39)."""
 situations = _table(
     "situation",
     Column("client_class", Integer, primary_key=True, autoincrement=False),
@@ -106,6 +118,9 @@ TEMPORARY = (
     target_teams,
     held_teams,
     expected_versions,
+    reviewed_grants,
+    blocked_grants,
+    reassignments,
     situations,
     cells,
 )

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
+from models.asset import AssetKind
 from models.grant import Seat
 from models.operation import OperationKind, RuleMode
 from models.permission.level import PermissionLevel
 from resolvers.client_filter import ClientFilter
+from resolvers.issuer import Issuer
 from resolvers.member_filter import MemberFilter
 
 Key: TypeAlias = int | None
@@ -58,7 +60,14 @@ class OutdatedGrants:
     partner_id: Key = None
 
 
-Targets: TypeAlias = Product | Pairs | Grants | Matching | OutdatedGrants
+@dataclass(frozen=True, slots=True)
+class PersonGrants:
+    """All access that one person has (R8)."""
+
+    member_id: Key
+
+
+Targets: TypeAlias = Product | Pairs | Grants | Matching | OutdatedGrants | PersonGrants
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,43 @@ class TeamRequest:
     primary: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Reassignment:
+    """Who takes over assets of people whose access is removed; the more a rule says, the more it counts (F39, P15)."""
+
+    client_id: Key | Literal["ALL"] = "ALL"
+    kind: AssetKind | None = None
+    """None for all kinds."""
+    to_id: Key | Literal["LEAD"] = "LEAD"
+    """A member, or the client's lead person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What belongs to taking access away: that it was reviewed, and what becomes of the assets (F38, F39)."""
+
+    issuer: Issuer
+    review_token: str
+    reassign: tuple[Reassignment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BillingChoice:
+    """Whether one person keeps the billing permissions when they are migrated, in one client or in all (F43)."""
+
+    member_id: Key
+    client_id: Key | Literal["ALL"]
+    keep: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """What belongs to making super admins partner admins (F42 to F45)."""
+
+    keep_billing: bool = False
+    choices: tuple[BillingChoice, ...] = ()
+
+
 class OnExisting(StrEnum):
     """What granting does with somebody who is ACTIVE in the client already."""
 
@@ -141,6 +187,10 @@ class OperationRequest:
     expiry: Expiry | None = None
     on_existing: OnExisting = OnExisting.SKIP
     expected_versions: tuple[tuple[Key, int], ...] = ()
+    removal: Removal | None = None
+    """For REMOVE; without it nothing needs to have been reviewed: the service itself, or the client, takes the access away."""
+    migration: Migration | None = None
+    """For MIGRATE."""
     options: WriteOptions = field(default_factory=WriteOptions)
     as_json: str = "{}"
     """The request in the caller's words, kept with the operation."""

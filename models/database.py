@@ -65,8 +65,10 @@ class Database:
 
     def _sqlite_engine(self, durable: bool, pool_size: int) -> AsyncEngine:  # noqa: FBT001 private
         file = Path(self.url.database or "")
-        with suppress(OSError):  # opening the file says it better
-            file.parent.mkdir(parents=True, exist_ok=True)
+        # An address in SQLite's own form, file:…?mode=…, is no path; and opening a file says better what is wrong with it.
+        if not str(file).startswith("file:"):
+            with suppress(OSError):
+                file.parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=0)
 
         def set_pragmas(connection: DBAPIConnection, _record: Any) -> None:

@@ -11,10 +11,12 @@ from models.database import Database
 from resolvers.demo.load import is_new, load_demo
 from resolvers.demo.sign_in import DemoToken, demo_tokens
 from resolvers.demo.size import THE_AGENCY
+from resolvers.issuer import Issuer
 from server.app import ENDPOINT
 from server.command_database import migrate, with_database
 from server.command_import import progress_bar
 from server.log import configure_log
+from server.secret_key import link_issuer
 from server.service import make_service
 from server.setting import Settings, load_settings
 
@@ -36,11 +38,16 @@ def serve(
     settings = load_settings()
     # The socket first, so that an address in use is known before anything is said or written.
     with _listener(settings) as listener:
+        # With port 0 the system has chosen one: links lead there.
+        settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+        # Nor is anything written by a service that cannot start for want of a key.
+        issuer = link_issuer(settings)
         tokens = with_database(
-            lambda database: _prepare(database, migrating=migrate_first, demo=demo_if_new), migrated=not migrate_first
+            lambda database: _prepare(database, issuer, migrating=migrate_first, demo=demo_if_new),
+            migrated=not migrate_first,
         )
         configure_log(settings.log_format, settings.log_level)
-        _greet(settings, listener, tokens)
+        _greet(settings, tokens)
         config = uvicorn.Config(
             make_service(settings, Database(settings.database_url)),
             loop="uvloop",
@@ -53,7 +60,7 @@ def serve(
         uvicorn.Server(config).run(sockets=[listener])
 
 
-async def _prepare(database: Database, *, migrating: bool, demo: bool) -> list[DemoToken]:
+async def _prepare(database: Database, issuer: Issuer, *, migrating: bool, demo: bool) -> list[DemoToken]:
     if migrating:
         await migrate(database)
     await migration.check_writable(database)
@@ -61,7 +68,7 @@ async def _prepare(database: Database, *, migrating: bool, demo: bool) -> list[D
         return []
     if await is_new(database):
         with progress_bar("Demo") as report:
-            await load_demo(database, THE_AGENCY, report)
+            await load_demo(database, THE_AGENCY, report, issuer=issuer)
     async with database.write() as session:
         return await demo_tokens(await session.connection())
 
@@ -81,10 +88,8 @@ def _listener(settings: Settings) -> socket.socket:
     return listener
 
 
-def _greet(settings: Settings, listener: socket.socket, tokens: list[DemoToken]) -> None:
-    port = listener.getsockname()[1]
-    address = settings.model_copy(update={"port": port}).address
-    typer.echo(f"Client Access Manager: {address}{ENDPOINT}")
+def _greet(settings: Settings, tokens: list[DemoToken]) -> None:
+    typer.echo(f"Client Access Manager: {settings.address}{ENDPOINT}")
     if tokens:
         typer.echo(
             "Sign in as one of the demo people with a token, made for this start and shown this once (those of earlier starts end now):"

@@ -16,11 +16,13 @@ from structlog.typing import EventDict, Processor
 REQUEST_ID_HEADER = "X-Request-ID"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# What opens a door: our API tokens (wherever they stand), bearer credentials, the password in the address of a database.
+# What opens a door: our API tokens (wherever they stand), bearer credentials, the password in the address of a database or mail
+# server, the token of a link.
 _SECRETS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]+"), r"\1 …"),
     (re.compile(r"cam_[A-Za-z0-9_-]{8,}"), "cam_…"),
     (re.compile(r"(://[^\s:/@]*):[^\s/@]+@"), r"\1:…@"),
+    (re.compile(r"#[A-Za-z0-9_-]{43,}"), "#…"),
 )
 _SECRET_KEYS = frozenset({"authorization", "cookie", "password", "secret", "token"})
 

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from server.link_page import link_route
+
 QUERIES = Path(__file__).parent.parent / "queries"
 DIST = Path(__file__).parent.parent / "console" / "dist"
 
@@ -113,6 +115,7 @@ def page_routes(queries_dir: Path = QUERIES, dist_dir: Path = DIST) -> list[Base
         Route("/queries.json", example_list.response),
         Route("/console/assets/{name}", built_asset),
         Route("/console/THIRD_PARTY.txt", third_party.response),
+        link_route(),
     ]
 
 

@@ -17,7 +17,9 @@ from schema.schema import schema
 from server.app import create_app
 from server.body import document_id
 from server.error import InvalidTokenError
+from server.mail import mail_delivery
 from server.page import QUERIES, read_examples
+from server.secret_key import link_issuer
 from server.setting import Settings
 
 log = structlog.stdlib.get_logger(__name__)
@@ -27,7 +29,12 @@ USES_EVERY = 60.0
 
 
 def make_service(settings: Settings, database: Database) -> Starlette:
-    """Returns the whole service on a migrated database."""
+    """Returns the whole service on a migrated database.
+
+    Raises:
+        SettingError: if there is no secret key, and no place to keep one.
+    """
+    issuer = link_issuer(settings)
 
     async def sign_in(token: str | None) -> Viewer | None:
         if token is None:
@@ -38,7 +45,7 @@ def make_service(settings: Settings, database: Database) -> Starlette:
             raise InvalidTokenError from error
 
     async def context(*, viewer: Viewer | None, idempotency_key: str | None) -> Context:
-        return Context(database, viewer, idempotency_key)
+        return Context(database, viewer, idempotency_key, issuer, settings.survey_url)
 
     async def ready() -> str | None:
         return await migration.state(database)
@@ -51,8 +58,14 @@ def make_service(settings: Settings, database: Database) -> Starlette:
         context=context,
         ready=ready,
         documents={document_id(example["query"]): example["query"] for example in read_examples(QUERIES)},
-        background=_last_uses(database),
+        background=_background(settings, database),
     )
+
+
+@asynccontextmanager
+async def _background(settings: Settings, database: Database) -> AsyncIterator[None]:
+    async with _last_uses(database), mail_delivery(settings, database):
+        yield
 
 
 @asynccontextmanager

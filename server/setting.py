@@ -13,11 +13,15 @@ from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, HttpUrl, 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from models.database import DatabaseUrlError, database_url
+from resolvers.mail_server import mail_sender, mail_server
 
 PREFIX = "CAM_"
 CONFIG_FILE = "CAM_CONFIG_FILE"
 # Read by the test suite, not by the service.
 FOREIGN = ("CAM_THOROUGH", "CAM_CHROMIUM", "CAM_TEST_")
+
+LINK_PATH = "/access-link"
+"""The page of this service that opens links."""
 
 KIBIBYTE = 1024
 MEBIBYTE = 1024 * KIBIBYTE
@@ -44,12 +48,40 @@ def _origin(text: str) -> str:
     return text.rstrip("/")
 
 
+def _web_page(text: str) -> str:
+    url = _HTTP_URL.validate_python(text)
+    if url.username or url.password:
+        raise ValueError("no place for credentials")
+    return text
+
+
+def _link_page(text: str) -> str:
+    """A link's token comes after the ``#``, so the page's address has none of its own."""
+    if "#" in text:
+        raise ValueError("a fragment")
+    return _web_page(text)
+
+
+def _mail_server(text: str) -> str:
+    mail_server(text)
+    return text
+
+
+def _mail_sender(text: str) -> str:
+    mail_sender(text)
+    return text
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
 DatabaseUrl = Annotated[str, AfterValidator(_known_database)]
 Origin = Annotated[str, AfterValidator(_origin)]
+WebPage = Annotated[str, AfterValidator(_web_page)]
+LinkPage = Annotated[str, AfterValidator(_link_page)]
+MailServerUrl = Annotated[str, AfterValidator(_mail_server)]
+MailSender = Annotated[str, AfterValidator(_mail_sender)]
 LogFormat = Annotated[Literal["auto", "json", "text"], BeforeValidator(_lower)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
@@ -58,6 +90,11 @@ ALLOWED = {
     "port": "a whole number from 0 to 65535 (0: any free port)",
     "database_url": "sqlite:///data/cam.sqlite3 or postgresql://user@host/name",
     "public_url": "the address people use, without a path, such as https://access.example.com",
+    "secret_key": "at least 32 characters, such as openssl rand -base64 48 prints",
+    "link_url": "the http or https address of a page, without #, such as https://access.example.com/access-link",
+    "survey_url": "an http or https address",
+    "smtp_url": "smtp://user:password@host:587 or smtps://user:password@host:465; user and password may be left out",
+    "mail_from": "an address, such as access@example.com or Client Access <access@example.com>",
     "log_format": "auto, json or text",
     "log_level": "debug, info, warning or error",
     "body_limit": "a size from 64 KiB to 256 MiB, such as 10MiB",
@@ -87,6 +124,25 @@ class Settings(BaseSettings):
     public_url: Origin | None = Field(
         default=None, description="Address under which people reach the service; its origin is trusted."
     )
+    # Not shown: whoever has it can make the tokens of links out of what the database holds.
+    secret_key: str | None = Field(
+        default=None,
+        min_length=32,
+        max_length=4096,
+        repr=False,
+        description="Makes the tokens of links; kept beside an SQLite file unless it is set.",
+    )
+    link_url: LinkPage | None = Field(
+        default=None, description="Page that opens links; by default this service's own, /access-link."
+    )
+    survey_url: WebPage | None = Field(default=None, description="Where people are asked what they think (F57).")
+    # Not shown: it may carry a password.
+    smtp_url: MailServerUrl | None = Field(
+        default=None,
+        repr=False,
+        description="Server that takes mails: smtp changes to TLS where it can, and must with a password; smtps is TLS.",
+    )
+    mail_from: MailSender | None = Field(default=None, description="Address that mails come from.")
     log_format: LogFormat = Field(default="auto", description="Lines of JSON or of text; auto: text on a terminal.")
     log_level: LogLevel = Field(default="info", description="Least important level that is logged.")
     # A file of 55,000 clients is about 6 MB of CSV, sent as one variable. The document itself stays under 256 KiB (server.limit),
@@ -103,6 +159,11 @@ class Settings(BaseSettings):
         """Returns the address that people use: ``public_url``, or else host and port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url or f"http://{host}:{self.port}"
+
+    @property
+    def link_address(self) -> str:
+        """Returns the address of the page that opens links."""
+        return self.link_url or f"{self.address}{LINK_PATH}"
 
     @classmethod
     def settings_customise_sources(
@@ -158,10 +219,13 @@ def load_settings() -> Settings:
     """Returns the settings, or raises ``SettingError`` with one line that names the wrong one and what is allowed."""
     _refuse_unknown_variables()
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
         raise SettingError(f"{PREFIX}{name.upper()} has a value that is not allowed; use {ALLOWED[name]}.") from None
+    if settings.smtp_url and not settings.mail_from:
+        raise SettingError(f"CAM_SMTP_URL is set, so mails need a sender: set CAM_MAIL_FROM to {ALLOWED['mail_from']}.")
+    return settings
 
 
 def _refuse_unknown_variables() -> None:

@@ -16,6 +16,7 @@ from models.database import Database
 from resolvers.interning import publish_catalogue
 from tests import postgresql
 from tests.factory import Factory
+from tests.life_factory import LifeFactory
 from tests.pristine import Pristine
 from tests.statement_recorder import StatementRecorder
 
@@ -152,3 +153,9 @@ def recorder(database: Database) -> StatementRecorder:
 def factory(database: Database) -> Factory:
     """Builds rows in ``database``."""
     return Factory(database)
+
+
+@pytest.fixture
+def life_factory(factory: Factory) -> LifeFactory:
+    """Builds links, assets, mails and feedback in ``database``."""
+    return LifeFactory(factory)

@@ -145,10 +145,12 @@ def test_lines_of_other_libraries_look_the_same(lines: io.StringIO) -> None:
     logging.getLogger("uvicorn.access").info("GET /graphql?token=1")
     logging.getLogger("sqlalchemy.engine").error("refused postgresql://me:hunter2@db/cam")
     structlog.stdlib.get_logger("x").debug("too quiet")
+    structlog.stdlib.get_logger("x").info("https://cam.example/access-link#" + "T-_9" * 10 + "abc")
     found = [json.loads(line) for line in lines.getvalue().splitlines()]
     assert [(line["logger"], line["event"]) for line in found] == [
         ("uvicorn.error", "started Bearer …"),
         ("sqlalchemy.engine", "refused postgresql://me:…@db/cam"),
+        ("x", "https://cam.example/access-link#…"),
     ]
 
 

@@ -55,7 +55,7 @@ def until_it_answers(url: str) -> None:
 
 def test_a_new_file_is_migrated_filled_and_served_and_each_demo_person_can_sign_in(tmp_path: Path) -> None:
     with serving(tmp_path, "--migrate", "--demo-if-new") as process:
-        first, _, *people = lines_of(process, 9)
+        first, _, *people = lines_of(process, 10)
         url = first.rpartition(" ")[2]
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/graphql", url)
         until_it_answers(url)
@@ -78,7 +78,7 @@ def test_a_new_file_is_migrated_filled_and_served_and_each_demo_person_can_sign_
     connection = sqlite3.connect(tmp_path / "new" / "cam.sqlite3")
     used, made = connection.execute("SELECT count(last_used_at), count(*) FROM api_token").fetchone()
     connection.close()
-    assert used == made == 7
+    assert used == made == 8
 
 
 def test_an_address_in_use_is_one_line(tmp_path: Path) -> None:

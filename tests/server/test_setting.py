@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from resolvers.mail_server import mail_sender, mail_server
 from server.setting import ALLOWED, SettingError, Settings, load_settings
 
 
@@ -67,6 +68,27 @@ def test_settings_do_not_change() -> None:
         ("CAM_BODY_LIMIT", "1KiB"),
         ("CAM_BODY_LIMIT", "much"),
         ("CAM_QUERY_COST_LIMIT", "0"),
+        ("CAM_SECRET_KEY", "hunter2"),
+        ("CAM_SECRET_KEY", "k" * 31),
+        ("CAM_LINK_URL", "access.example.com/link"),
+        ("CAM_LINK_URL", "https://access.example.com/link#here"),
+        ("CAM_LINK_URL", "https://me:hunter2@access.example.com/link"),
+        ("CAM_SURVEY_URL", "javascript:alert(1)"),
+        ("CAM_SURVEY_URL", "https://me:hunter2@survey.example.com/"),
+        ("CAM_SMTP_URL", "mail.example.com"),
+        ("CAM_SMTP_URL", "https://me:hunter2@mail.example.com"),
+        ("CAM_SMTP_URL", "smtp://me:hunter2@mail.example.com/path"),
+        ("CAM_SMTP_URL", "smtp://me:hunter2@mail.example.com?starttls=no"),
+        ("CAM_SMTP_URL", "smtp://me:hunter2@"),
+        ("CAM_SMTP_URL", "smtp://hunter2@mail.example.com"),
+        ("CAM_SMTP_URL", "smtp://:hunter2@mail.example.com"),
+        ("CAM_SMTP_URL", "smtp://me:hunter2@mail.example.com:port"),
+        ("CAM_SMTP_URL", "smtp://me:hunter2@mail.example.com:70000"),
+        ("CAM_SMTP_URL", "smtp://me:hunter2@[mail.example.com"),
+        ("CAM_MAIL_FROM", "nobody"),
+        ("CAM_MAIL_FROM", "Access <nobody>"),
+        ("CAM_MAIL_FROM", "a@example.com, b@example.com"),
+        ("CAM_MAIL_FROM", "Access <a@example.com>\nBcc: <b@example.com>"),
     ],
 )
 def test_a_wrong_value_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
@@ -162,3 +184,59 @@ def test_a_wrong_configuration_file_is_named(
     with pytest.raises(SettingError, match=message) as caught:
         load_settings()
     assert "\n" not in str(caught.value)
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("hunter2-" * 8 + "\n")
+    monkeypatch.setenv("CAM_SECRET_KEY_FILE", str(key))
+    monkeypatch.setenv("CAM_SMTP_URL", "smtps://me:hunter2@mail.example.com")
+    monkeypatch.setenv("CAM_MAIL_FROM", "Client Access <access@example.com>")
+    settings = load_settings()
+    assert settings.secret_key == "hunter2-" * 8
+    assert settings.smtp_url == "smtps://me:hunter2@mail.example.com"
+    assert "hunter2" not in repr(settings)
+
+
+def test_mails_need_a_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAM_SMTP_URL", "smtp://me:hunter2@mail.example.com:587")
+    with pytest.raises(
+        SettingError, match=r"^CAM_SMTP_URL is set, .*: set CAM_MAIL_FROM to an address, such as"
+    ) as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_links_lead_to_the_service_itself_or_to_a_page_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAM_PUBLIC_URL", "https://access.example.com/")
+    monkeypatch.setenv("CAM_SURVEY_URL", "https://survey.example.com/s?id=1#start")
+    assert load_settings().link_address == "https://access.example.com/access-link"
+    assert load_settings().survey_url == "https://survey.example.com/s?id=1#start"
+    monkeypatch.setenv("CAM_LINK_URL", "https://console.example.com/open?kind=link")
+    assert load_settings().link_address == "https://console.example.com/open?kind=link"
+
+
+@pytest.mark.parametrize(
+    ("url", "place", "tls"),
+    [
+        ("smtp://mail.example.com", ("mail.example.com", 25), (False, None)),
+        ("smtp://me:pass@mail.example.com:587", ("mail.example.com", 587), (False, True)),
+        ("smtp://me:pass@127.0.0.1", ("127.0.0.1", 25), (False, None)),
+        ("smtp://me:pass@[::1]:2525/", ("::1", 2525), (False, None)),
+        ("smtps://me:pass@mail.example.com", ("mail.example.com", 465), (True, False)),
+    ],
+)
+def test_a_mail_server_is_spoken_to_over_tls_where_a_password_is_told(
+    url: str, place: tuple[str, int], tls: tuple[bool, bool | None]
+) -> None:
+    """At once, or by STARTTLS: yes, no, or where the server offers it."""
+    server = mail_server(url)
+    assert ((server.host, server.port), (server.tls, server.starttls)) == (place, tls)
+    assert "pass" not in repr(server)
+
+
+def test_a_sender_may_have_a_name() -> None:
+    assert str(mail_sender("access@example.com")) == "access@example.com"
+    assert str(mail_sender('"Access, Client" <access@bücher.example>')) == (
+        '"Access, Client" <access@xn--bcher-kva.example>'
+    )

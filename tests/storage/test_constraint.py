@@ -8,9 +8,12 @@ import pytest
 from sqlalchemy import CheckConstraint, String, Table, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from models.access_link import LinkAnswer, access_links
 from models.account import accounts
 from models.api_token import api_tokens
+from models.asset import AssetKind, asset_holdings
 from models.client import clients
+from models.confirmation_link import confirmation_links
 from models.database import Database
 from models.grant import AccessType, GrantStatus, Seat, grants
 from models.idempotency_key import idempotency_keys
@@ -23,6 +26,7 @@ from models.permission_state import permission_states
 from models.team import grant_teams
 from models.user import users
 from tests.factory import MOMENT, ClientRow, Factory, GrantRow, MemberRow, PartnerRow
+from tests.life_factory import LifeFactory
 
 LARGEST = 2**63 - 1
 UNIQUE = r"(?i)unique"
@@ -42,6 +46,23 @@ async def world(factory: Factory) -> World:
     client = await factory.client(partner)
     member = await factory.member(partner)
     return World(partner, client, member, await factory.grant(client, member, teams=[await factory.team(client)]))
+
+
+@pytest.fixture
+async def life(world: World, factory: Factory, life_factory: LifeFactory) -> None:
+    """A row in each table that the life of access needs."""
+    member, client = world.member, world.client
+    approver = await factory.user()
+    link = await life_factory.access_link(member, client=client, revoked=True)
+    await life_factory.link_approval(link, client, approver, grant=world.grant)
+    confirmed = {"answer": LinkAnswer.APPROVED, "answered_by_id": approver.id, "answered_at": MOMENT}
+    await life_factory.confirmation_link(client, member, [member], **confirmed)
+    await life_factory.assets(client, member, former_owner_id=member.id)
+    await life_factory.asset_transfer(world.grant, to=member)
+    await life_factory.mail(approver)
+    await life_factory.feedback(member, partner=world.partner)
+    await life_factory.permission_issue(client, member, member)
+    await life_factory.wish_vote(approver, "wish")
 
 
 async def _refused(database: Database, statement: Any) -> str:
@@ -66,6 +87,7 @@ async def _row(database: Database, table: Table, **changed: Any) -> dict[str, An
     return {key: value for key, value in row.items() if key not in automatic} | changed
 
 
+@pytest.mark.usefixtures("life")
 async def test_a_word_outside_an_enumeration_is_refused(database: Database, world: World, factory: Factory) -> None:
     await factory.permission_set(world.partner, {"contacts.view": "ALL"})
     tried = 0
@@ -78,9 +100,10 @@ async def test_a_word_outside_an_enumeration_is_refused(database: Database, worl
                 said = await _refused(database, update(table).values({column: "SOMETHING"}))
                 assert f"ck_{table.name}_" in said, check.name
                 tried += 1
-    assert tried >= 14
+    assert tried >= 20
 
 
+@pytest.mark.usefixtures("life")
 async def test_a_reference_to_nothing_is_refused(database: Database, world: World, factory: Factory) -> None:
     await factory.api_token(world.member)
     await factory.permission_set(world.partner, {"contacts.view": "ALL"})
@@ -96,10 +119,13 @@ async def test_a_reference_to_nothing_is_refused(database: Database, world: Worl
                 rows = rows.where(column.is_not(None))
             elif "id" in table.c:
                 rows = rows.where(table.c.id.in_(select(func.max(table.c.id))))
-            said = await _refused(database, rows.values({column: LARGEST}))
+            changed = {column.name: LARGEST}
+            if table is access_links and column.name == "client_id":
+                changed["client_key"] = LARGEST
+            said = await _refused(database, rows.values(changed))
             assert "foreign key" in said, f"{table.name}.{column.name}"
             tried += 1
-    assert tried >= 45
+    assert tried >= 83
 
 
 async def test_what_is_referred_to_cannot_be_deleted(database: Database, world: World) -> None:
@@ -291,3 +317,53 @@ async def test_an_idempotency_key_is_one_callers_for_one_field(database: Databas
 async def test_a_token_hash_is_one_token(database: Database, world: World, factory: Factory) -> None:
     await factory.api_token(world.member)
     assert "unique" in await _refused(database, insert(api_tokens).values(await _row(database, api_tokens)))
+
+
+async def test_a_member_has_one_living_link_of_each_kind(
+    database: Database, world: World, life_factory: LifeFactory
+) -> None:
+    """F15: stable until it ends; for another client, for single use and under another reference there are others."""
+    await life_factory.access_link(world.member)
+    with pytest.raises(IntegrityError, match=UNIQUE):
+        await life_factory.access_link(world.member)
+    for other in ({"client": world.client}, {"single_use": True}, {"reference": "spring"}):
+        await life_factory.access_link(world.member, **other)
+    for _ in range(2):
+        await life_factory.access_link(world.member, revoked=True)
+    assert "ck_access_link_ended" in await _refused(database, update(access_links).values(ended=LARGEST))
+    assert "ck_access_link_client_key" in await _refused(database, update(access_links).values(client_key=LARGEST))
+
+
+async def test_a_link_token_is_one_link(database: Database, world: World, life_factory: LifeFactory) -> None:
+    """L8."""
+    await life_factory.access_link(world.member)
+    await life_factory.confirmation_link(world.client, world.member)
+    twin = await _row(database, access_links, reference="other")
+    assert "unique" in await _refused(database, insert(access_links).values(twin))
+    assert "unique" in await _refused(
+        database, insert(confirmation_links).values(await _row(database, confirmation_links))
+    )
+
+
+async def test_an_asset_is_recorded_once_and_never_counted_below_zero(
+    database: Database, world: World, life_factory: LifeFactory
+) -> None:
+    """F38."""
+    await life_factory.assets(world.client, world.member, external_id="7")
+    with pytest.raises(IntegrityError, match=UNIQUE):
+        await life_factory.assets(world.client, world.member, external_id="7")
+    await life_factory.assets(world.client, world.member, AssetKind.DEAL, external_id="7")
+    assert "ck_asset_holding_total" in await _refused(database, update(asset_holdings).values(total=-1))
+
+
+async def test_an_event_is_one_mail_and_a_wish_has_one_vote_of_a_person(
+    world: World, life_factory: LifeFactory
+) -> None:
+    """F48."""
+    await life_factory.mail(event="once")
+    with pytest.raises(IntegrityError, match=UNIQUE):
+        await life_factory.mail(event="once")
+    await life_factory.wish_vote(world.member, "teams")
+    with pytest.raises(IntegrityError, match=UNIQUE):
+        await life_factory.wish_vote(world.member, "teams")
+    await life_factory.wish_vote(world.member, "pods")

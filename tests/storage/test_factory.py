@@ -2,6 +2,8 @@
 
 from sqlalchemy import func, select
 
+from models.access_link import access_links, link_approvals
+from models.asset import AssetKind, asset_holdings, asset_transfers, assets
 from models.client import clients
 from models.database import Database
 from models.grant import GrantStatus, grants
@@ -9,8 +11,10 @@ from models.member import members
 from models.permission.catalogue import catalogue
 from models.permission.level import PermissionLevel
 from models.timeline_entry import timeline_entries
+from resolvers.issuer import token_hash
 from resolvers.sign_in import sign_in
 from tests.factory import Factory
+from tests.life_factory import LifeFactory
 from tests.statement_recorder import StatementRecorder
 
 
@@ -60,3 +64,29 @@ async def test_a_partner_admin_may_lack_something_and_a_set_gets_versions(factor
     second = await factory.new_version(first, {"contacts.view": "TEAM"})
     assert (second.id, second.version) == (first.id, 2)
     assert (await factory.grant(other, admin, permission_set=second)).set_version_id == second.version_id
+
+
+async def test_links_know_their_tokens_and_holdings_count_the_assets(
+    factory: Factory, life_factory: LifeFactory, database: Database
+) -> None:
+    partner = await factory.partner()
+    client, member = await factory.client(partner), await factory.member(partner)
+    grant = await factory.grant(client, member)
+    link = await life_factory.access_link(member)
+    await life_factory.link_approval(link, client, await factory.user(), grant=grant)
+    await life_factory.link_approval(link, await factory.account(), await factory.user())
+    await life_factory.assets(client, member, AssetKind.DEAL, 3)
+    last = (await life_factory.assets(client, member, AssetKind.DEAL, 2))[-1]
+    await life_factory.assets(client, member, AssetKind.TASK)
+    await life_factory.asset_transfer(grant, AssetKind.DEAL, total=5)
+    async with database.read() as connection:
+        assert await connection.scalar(select(access_links.c.token_hash)) == token_hash(link.token)
+        approved = list(await connection.execute(select(link_approvals.c.client_id).order_by(link_approvals.c.id)))
+        held = asset_holdings.c
+        holdings = list(await connection.execute(select(held.kind, held.total, held.version).order_by(held.kind)))
+        name = await connection.scalar(select(assets.c.name).where(assets.c.id == last.id))
+        operation = await connection.scalar(select(timeline_entries.c.operation_id).order_by(timeline_entries.c.id))
+        transferred = await connection.scalar(select(asset_transfers.c.operation_id))
+    assert approved == [(client.id,), (None,)]
+    assert holdings == [("DEAL", 5, 2), ("TASK", 1, 1)]
+    assert (name, transferred) == (last.name, operation)

@@ -51,6 +51,7 @@ class Asset(SQLModel, table=True):
     former_owner_id: int | None = reference("member.id", nullable=True)
     """Whose it was before the last removal of access that concerned it (F39)."""
     recorded_at: datetime = Field(default_factory=now)
+    """When its owner or its name was last written."""
 
 
 class AssetHolding(SQLModel, table=True):

@@ -112,11 +112,21 @@ grants = table(Grant)
 
 
 def active_partner_admin(rows: FromClause, at: datetime) -> ColumnElement[bool]:
-    """Returns the condition that a grant makes somebody partner admin at a moment (F04).
+    """Returns the condition that a grant makes somebody partner admin at a moment (F04)."""
+    return _active(rows, AccessType.PARTNER_ADMIN, at)
+
+
+def active_super_admin(rows: FromClause, at: datetime) -> ColumnElement[bool]:
+    """Returns the condition that a grant makes somebody super admin at a moment (F42)."""
+    return _active(rows, AccessType.SUPER_ADMIN, at)
+
+
+def _active(rows: FromClause, access_type: AccessType, at: datetime) -> ColumnElement[bool]:
+    """Returns the condition that a grant is of an access type at a moment.
 
     The values stand in the statement and not in parameters: only then do the databases see that the partial index serves.
     """
-    kind = literal(AccessType.PARTNER_ADMIN.value, String, literal_execute=True)
+    kind = literal(access_type.value, String, literal_execute=True)
     status = literal(GrantStatus.ACTIVE.value, String, literal_execute=True)
     return and_(rows.c.access_type == kind, rows.c.status == status, unexpired(rows, at))
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.dialect import create_temporary, insert_many
@@ -17,6 +17,10 @@ from models.operation import OperationKind, OperationState, OutcomeStatus, RuleM
 from models.permission.state import State
 from resolvers.interning import intern_states
 from resolvers.operation.cell import cells as cell_table
+from resolvers.operation.cell import held_back, reassignments
+from resolvers.operation.guard import guard_super_admins
+from resolvers.operation.outcome_code import OutcomeCode
+from resolvers.operation.removal import settle_assets
 from resolvers.operation.request import Expiry
 from resolvers.operation.situation import Decision
 from resolvers.operation.verdict import Verdicts
@@ -52,14 +56,25 @@ class DirectOperation:
     """What becomes of the grants' expiry; None leaves it as it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a cell: as it was decided, unless the last super admin was to go (F42)."""
+
+    decision: Decision
+    grant_id: int | None
+    """None where there is no grant, before or after."""
+
+
 async def write_directly(
     connection: AsyncConnection, operation: DirectOperation, cells: Sequence[DirectCell]
-) -> list[int | None]:
-    """Writes the operation with all that belongs to it; returns each cell's grant, None where nothing was applied."""
+) -> list[Recorded]:
+    """Writes the operation with all that belongs to it, and returns what became of each cell.
+
+    The account's last ACTIVE super admin stays, whoever decided otherwise (F42, LAST_SUPER_ADMIN). Nothing else is checked.
+    """
     verdicts = Verdicts()
     numbers = [verdicts.number(cell.decision) for cell in cells]
-    operation_id = await _record(connection, operation, Counter(cell.decision.status for cell in cells))
-    await create_temporary(connection, cell_table)
+    await create_temporary(connection, cell_table, held_back, reassignments)
     await insert_many(
         connection,
         cell_table,
@@ -77,7 +92,12 @@ async def write_directly(
             for position, (cell, number) in enumerate(zip(cells, numbers, strict=True))
         ],
     )
-    made = [decision for _, decision in verdicts.numbered()]
+    await guard_super_admins(connection, verdicts, operation.at, locked=True)
+    if any(decision.code is OutcomeCode.LAST_SUPER_ADMIN for _, decision in verdicts.numbered()):
+        rows = await connection.execute(select(cell_table.c.decision).order_by(cell_table.c.position))
+        numbers = list(rows.scalars())
+    made = [verdicts[number] for number in numbers]
+    operation_id = await _record(connection, operation, Counter(decision.status for decision in made))
     states: set[State] = {state for d in made for state in (d.before, d.after, d.requested, d.authority)}
     writer = CellWriter(connection, operation_id, operation.partner_id, operation.at)
     await writer.record_decisions(verdicts, Counter(numbers), await intern_states(connection, states))
@@ -88,12 +108,18 @@ async def write_directly(
     await writer.record_timeline(operation.expiry)
     await writer.record_outcomes()
     await writer.keep_counters()
+    if writer.ends_grants:
+        await settle_assets(connection, operation_id, operation.at)
     # PostgreSQL drops it only with the transaction, which may have a next operation.
     await connection.execute(delete(cell_table))
     return [
-        cell.grant_id or (cell_key(operation_id, position) if cell.decision.status is OutcomeStatus.APPLIED else None)
-        for position, cell in enumerate(cells)
+        Recorded(decision, cell.grant_id or _made_key(operation_id, position, decision))
+        for position, (cell, decision) in enumerate(zip(cells, made, strict=True))
     ]
+
+
+def _made_key(operation_id: int, position: int, decision: Decision) -> int | None:
+    return cell_key(operation_id, position) if decision.status is OutcomeStatus.APPLIED else None
 
 
 async def _record(connection: AsyncConnection, operation: DirectOperation, counts: Counter[OutcomeStatus]) -> int:

@@ -22,6 +22,7 @@ from resolvers.interning import state_contents
 from resolvers.operation.execute import DryRun
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.record import OperationRecord
+from resolvers.operation.removal import AssetTransferRecord
 from resolvers.operation.situation import Decision
 from resolvers.page import Order, Page, PageRequest
 from resolvers.readable import readable_clients
@@ -40,16 +41,20 @@ class OutcomeRecord:
     member_id: int
     grant_id: int | None
     decision: Decision
+    operation_id: int | None = None
+    """None in a dry run, which is of no row."""
+    foreseen_transfers: Sequence[AssetTransferRecord] = ()
+    """In a dry run: what would become of the person's assets (N01)."""
 
     @property
     def granted(self) -> State:
-        """Returns P′ without P."""
-        return self.decision.after & ~self.decision.before
+        """Returns P′ without P; the state of deactivated or removed access counts for nothing."""
+        return self.decision.held_after & ~self.decision.held_before
 
     @property
     def revoked(self) -> State:
-        """Returns P without P′."""
-        return self.decision.before & ~self.decision.after
+        """Returns P without P′; deactivating and removing take all of it."""
+        return self.decision.held_before & ~self.decision.held_after
 
     @property
     def change(self) -> Change:
@@ -117,7 +122,9 @@ async def _stored(
         states = await state_contents(connection, state_ids)
     listed: dict[int, list[OutcomeRecord]] = {key: [] for key in keys}
     for row in found:
-        outcome = OutcomeRecord(row.position, row.client_id, row.member_id, row.grant_id, _decision(row, states))
+        outcome = OutcomeRecord(
+            row.position, row.client_id, row.member_id, row.grant_id, _decision(row, states), row.operation_id
+        )
         listed[row.operation_id].append(outcome)
     return listed
 
@@ -162,6 +169,7 @@ def _previewed(dry_run: DryRun, statuses: tuple[OutcomeStatus, ...] | None, page
             dry_run.member_ids[position],
             dry_run.grant_ids[position] or None,
             dry_run.verdicts[dry_run.decisions[position]],
+            foreseen_transfers=dry_run.transfers.get(position, ()),
         )
         for position in sorted(chosen)
     ]

@@ -15,7 +15,7 @@ from models.permission.catalogue import catalogue
 from models.permission.rule import authority
 from models.permission.state import State
 from models.permission_set import permission_set_versions, permission_sets
-from resolvers.direct_operation import DirectCell, DirectOperation, write_directly
+from resolvers.direct_operation import DirectCell, DirectOperation, Recorded, write_directly
 from resolvers.interning import state_contents
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import Expiry
@@ -45,14 +45,6 @@ class Newcomer:
 
     member_id: int
     user_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """What became of a newcomer."""
-
-    decision: Decision
-    grant_id: int | None
 
 
 async def load_admin_set(connection: AsyncConnection) -> AdminSet:
@@ -88,7 +80,7 @@ async def admit_people(
     operation: DirectOperation,
     clients: Sequence[AdmittingClient],
     people: Sequence[Newcomer],
-) -> list[Admitted]:
+) -> list[Recorded]:
     """Makes the people partner admins in the clients, as far as their ceilings go, with one operation.
 
     A super admin stays that (L2: TARGET_IS_SUPER_ADMIN); who is partner admin already stays as they are (L1: NOOP); another
@@ -120,8 +112,7 @@ async def admit_people(
                     client.id, client.account_id, person.member_id, person.user_id, decision, grant_id, expires_at
                 )
             )
-    keys = await write_directly(connection, replace(operation, expiry=Expiry(None)), cells)
-    return [Admitted(cell.decision, key) for cell, key in zip(cells, keys, strict=True)]
+    return await write_directly(connection, replace(operation, expiry=Expiry(None)), cells)
 
 
 def decide_admission(grant: Any, held: State, given: State, admin_set: AdminSet, at: datetime) -> Decision:

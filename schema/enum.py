@@ -6,13 +6,16 @@ from typing import Any, TypeVar, cast
 import strawberry
 
 from models.account import AccountType
+from models.asset import AssetKind
 from models.grant import AccessType, GrantStatus, Seat
 from models.member import ManagerRights, MemberKind, MemberStatus
+from models.operation import OperationKind
 from models.partner import PartnerProgram
 from models.permission.level import PermissionLevel
 from models.permission_set import PermissionSetOrigin
 from resolvers.client_order import ClientOrderField
 from resolvers.member_order import MemberOrderField
+from resolvers.operation.outcome_code import MESSAGES, OutcomeCode
 
 EnumType = TypeVar("EnumType", bound=StrEnum)
 
@@ -114,6 +117,44 @@ described(
     BUILT_IN="Comes with the service.",
     PARTNER="The partner's own.",
     CLIENT="A client account's own.",
+)
+described(
+    OperationKind,
+    "What an operation does.",
+    GRANT="Gives access.",
+    CHANGE="Changes access.",
+    DEACTIVATE="Deactivates access.",
+    REACTIVATE="Reactivates access.",
+    REMOVE="Removes access.",
+    MIGRATE="Makes super admins partner admins.",
+    ASSIGN_TEAMS="Assigns teams.",
+    REAPPLY="Applies the newest version of permission sets again.",
+    UNDO="Undoes another operation.",
+    EXPIRE="Ends access that has expired.",
+)
+described(
+    AssetKind,
+    "What kind of thing an asset is.",
+    CONTACT="A contact.",
+    COMPANY="A company.",
+    DEAL="A deal.",
+    TICKET="A ticket.",
+    TASK="A task.",
+    WORKFLOW="A workflow.",
+    SEQUENCE="A sequence of messages.",
+    TEMPLATE="A template of messages.",
+    LIST="A list.",
+    REPORT="A report.",
+    DASHBOARD="A dashboard.",
+    FORM="A form.",
+    MEETING_PAGE="A page on which meetings are booked.",
+    FILE="A file.",
+    SOCIAL_ACCOUNT="A connected social account.",
+)
+described(
+    OutcomeCode,
+    "Why an outcome was rejected or changed nothing. More codes may come: treat unknown ones by the status.",
+    **{code.value: message for code, message in MESSAGES.items()},
 )
 described(
     ClientOrderField,

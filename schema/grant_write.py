@@ -9,8 +9,6 @@ from models.grant import Seat
 from models.operation import OperationKind
 from models.table import now
 from resolvers.error import RefusalCode, refuse
-from resolvers.operation.execute import execute, preview
-from resolvers.operation.record import of_dry_run, operations_by_id
 from resolvers.operation.request import (
     CurrentVersion,
     Expiry,
@@ -23,10 +21,10 @@ from schema.connection import given
 from schema.context import Info
 from schema.error import Payload, refusing
 from schema.field import field
-from schema.idempotency import as_json, idempotent_call
+from schema.idempotency import as_json
 from schema.node import decode_key
 from schema.operation import Operation
-from schema.record import shown
+from schema.operation_write import ExpectedVersions, carried_out, expected_versions, versions_of
 from schema.requested_access import (
     RequestedAccessInput,
     TeamInput,
@@ -36,16 +34,6 @@ from schema.requested_access import (
     teams_of,
 )
 from schema.targets import TargetsInput, targets_of
-
-MOST_VERSIONS = 1_000
-
-
-@strawberry.input(description="The version of a grant that you have seen.")
-class ExpectedVersionInput:
-    """What makes a write fail when somebody else was faster (P03)."""
-
-    grant: strawberry.ID = strawberry.field(description="The grant.")
-    version: int = strawberry.field(description="Its `version` when you read it; if it has another by now: CONFLICT.")
 
 
 @strawberry.input(description="Who gets which access where.")
@@ -85,9 +73,7 @@ class ChangeAccessInput:
     expires_at: strawberry.Maybe[datetime | None] = strawberry.field(
         description="When the access ends by itself; null for never."
     )
-    expected_versions: list[ExpectedVersionInput] | None = strawberry.field(
-        default=strawberry.UNSET, description="At most 1,000 versions that you have seen."
-    )
+    expected_versions: ExpectedVersions = expected_versions()
     options: WriteOptionsInput | None = strawberry.field(default=strawberry.UNSET, description="How it is carried out.")
 
 
@@ -148,24 +134,6 @@ class ReapplyPermissionSetPayload(Payload):
     operation: Operation | None = strawberry.field(default=None, description="What became of it.")
 
 
-async def _operation(info: Info, request: OperationRequest, written: object) -> Operation:
-    """Carries a request out, or previews it, and returns the operation to show."""
-    context = info.context
-    if request.options.dry_run:
-        return Operation(record=of_dry_run(await preview(context.database, context.reader.viewer, request)))
-    call = idempotent_call(info, written)
-    key = await execute(context.database, context.reader.viewer, request, call)
-    context.loaders.clear()
-    record = await context.load(operations_by_id, key)
-    if record is None:
-        raise refuse(
-            RefusalCode.FORBIDDEN,
-            "This was carried out before, but you may not see it any more: ask for your rights again.",
-        )
-    operation: Operation = shown(record)
-    return operation
-
-
 def _expiry(at: datetime | None) -> Expiry:
     if at is not None and at <= now():
         raise refuse(
@@ -201,7 +169,7 @@ class GrantMutation:
             options=options_of(given(input.options)),
             as_json=as_json(input),
         )
-        return GrantAccessPayload(operation=await _operation(info, request, input))
+        return GrantAccessPayload(operation=await carried_out(info, request, input))
 
     @field(
         "Changes the access of many people in many clients at once, within what you have yourself. "
@@ -218,11 +186,6 @@ class GrantMutation:
         expiry = None if input.expires_at is None else _expiry(input.expires_at.value)
         if access is None and teams is None and seat is None and expiry is None:
             raise refuse(RefusalCode.INVALID_INPUT, "Say what to change: access, seat, teams or expiresAt.", "input")
-        versions = given(input.expected_versions) or ()
-        if len(versions) > MOST_VERSIONS:
-            raise refuse(
-                RefusalCode.INVALID_INPUT, f"List at most {MOST_VERSIONS:,} versions.", "input", "expectedVersions"
-            )
         request = OperationRequest(
             kind=OperationKind.CHANGE,
             targets=targets_of(input.targets),
@@ -230,11 +193,11 @@ class GrantMutation:
             seat=seat,
             teams=teams,
             expiry=expiry,
-            expected_versions=tuple((decode_key(str(seen.grant), "Grant"), seen.version) for seen in versions),
+            expected_versions=versions_of(input.expected_versions),
             options=options_of(given(input.options)),
             as_json=as_json(input),
         )
-        return ChangeAccessPayload(operation=await _operation(info, request, input))
+        return ChangeAccessPayload(operation=await carried_out(info, request, input))
 
     @field(
         "Puts many people into teams of the clients' accounts. A team you are not in needs the right to edit teams there. "
@@ -254,7 +217,7 @@ class GrantMutation:
             options=options_of(given(input.options)),
             as_json=as_json(input),
         )
-        return AssignTeamsPayload(operation=await _operation(info, request, input))
+        return AssignTeamsPayload(operation=await carried_out(info, request, input))
 
     @field(
         "Brings grants to the newest version of their permission set, within what you have yourself. "
@@ -287,4 +250,4 @@ class GrantMutation:
             options=options_of(given(input.options)),
             as_json=as_json(input),
         )
-        return ReapplyPermissionSetPayload(operation=await _operation(info, request, input))
+        return ReapplyPermissionSetPayload(operation=await carried_out(info, request, input))

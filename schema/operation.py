@@ -19,20 +19,6 @@ from schema.record import shown, shows
 from schema.user import User
 
 described(
-    OperationKind,
-    "What an operation does.",
-    GRANT="Gives access.",
-    CHANGE="Changes access.",
-    DEACTIVATE="Deactivates access.",
-    REACTIVATE="Reactivates access.",
-    REMOVE="Removes access.",
-    MIGRATE="Makes super admins partner admins.",
-    ASSIGN_TEAMS="Assigns teams.",
-    REAPPLY="Applies the newest version of permission sets again.",
-    UNDO="Undoes another operation.",
-    EXPIRE="Ends access that has expired.",
-)
-described(
     OperationState,
     "How far an operation is.",
     QUEUED="Waits to be carried out.",
@@ -73,7 +59,7 @@ class Operation(Node):
     total: int = column("How many outcomes it has in the end: one for each person and client.")
     done: int = column("How many outcomes are there already.")
 
-    @field("Who asked for it; null for the service itself.")
+    @field("Who asked for it; null for the service itself, and where one of the client's own people did.")
     async def requested_by(self, info: Info) -> User | None:
         """Returns who asked."""
         key = self.record.requested_by_id

@@ -7,6 +7,7 @@ import strawberry
 
 from models.operation import OutcomeStatus
 from models.permission.level import PermissionLevel
+from resolvers.asset import asset_transfers_by_outcome
 from resolvers.client import clients_by_id
 from resolvers.grant import grants_by_id
 from resolvers.member import members_by_id
@@ -14,6 +15,7 @@ from resolvers.operation.outcome_code import MESSAGES, OutcomeCode
 from resolvers.outcome import OutcomeRecord, not_in_tier_by_outcome
 from resolvers.permission import permissions_at_level
 from resolvers.team import teams_by_id
+from schema.asset import AssetTransfer
 from schema.client import Client
 from schema.connection import Connection
 from schema.context import Info
@@ -33,11 +35,6 @@ described(
     NOOP="Needed no change.",
     REJECTED="Was refused; the code says why.",
     FAILED="Went wrong; a retry may succeed.",
-)
-described(
-    OutcomeCode,
-    "Why an outcome was rejected or changed nothing. More codes may come: treat unknown ones by the status.",
-    **{code.value: message for code, message in MESSAGES.items()},
 )
 
 
@@ -154,6 +151,12 @@ class Outcome:
     async def not_in_tier(self, info: Info) -> list[PermissionAtLevel]:
         """Returns what is stored with the effective level NONE (E20)."""
         return _listed(await info.context.load(not_in_tier_by_outcome, self.record))
+
+    @field("Where access was removed: what became of the person's assets there, by kind.")
+    async def asset_transfers(self, info: Info) -> list[AssetTransfer]:
+        """Returns what became of the assets (F39, P15)."""
+        found: list[AssetTransfer] = shown_all(await info.context.load(asset_transfers_by_outcome, self.record))
+        return found
 
 
 def _listed(atoms: int) -> list[PermissionAtLevel]:

@@ -4,8 +4,9 @@ from typing import Any
 
 import strawberry
 
+from resolvers.error import RefusalCode, refuse
 from resolvers.operation.place import MOST_KEYS
-from resolvers.operation.request import Grants, Key, Matching, Pairs, Product, Targets
+from resolvers.operation.request import Existing, Grants, Key, Matching, Pairs, Product, Targets
 from schema.client import ClientFilter, client_filter
 from schema.connection import given
 from schema.member import MemberFilter, member_filter
@@ -59,9 +60,24 @@ class MatchingInput:
     )
 
 
+@strawberry.input(
+    description="All access that there is, active or deactivated: of these people, in these clients, or, with both, of these "
+    "people in these clients. At least one of the two."
+)
+class ExistingInput:
+    """Existing access by person or client (F36, F40)."""
+
+    members: list[strawberry.ID] | None = strawberry.field(
+        default=strawberry.UNSET, description=f"The people; everybody if left out: {_MOST}"
+    )
+    clients: list[strawberry.ID] | None = strawberry.field(
+        default=strawberry.UNSET, description=f"The clients; everywhere if left out: {_MOST}"
+    )
+
+
 @strawberry.input(one_of=True, description="Which people and clients: exactly one way to say it.")
 class TargetsInput:
-    """The four forms of targets."""
+    """The five forms of targets."""
 
     product: ProductInput | None = strawberry.field(default=strawberry.UNSET, description="People × clients.")
     pairs: list[PairInput] | None = strawberry.field(
@@ -73,14 +89,30 @@ class TargetsInput:
     matching: MatchingInput | None = strawberry.field(
         default=strawberry.UNSET, description="Everything that filters select."
     )
+    existing: ExistingInput | None = strawberry.field(
+        default=strawberry.UNSET, description="All access that people have, or that there is in clients."
+    )
 
 
 def _keys(ids: Any, type_name: str) -> tuple[Key, ...]:
     return tuple(decode_key(str(key), type_name) for key in given(ids) or ())
 
 
+def _existing(existing: ExistingInput) -> Existing:
+    people, places = given(existing.members), given(existing.clients)
+    if people is None and places is None:
+        raise refuse(RefusalCode.INVALID_INPUT, "Name people, clients or both.", "input", "targets", "existing")
+    return Existing(
+        None if people is None else _keys(people, "Member"), None if places is None else _keys(places, "Client")
+    )
+
+
 def targets_of(targets: TargetsInput) -> Targets:
-    """Returns the targets in the words of the resolvers; ids that cannot be read become unknown ones."""
+    """Returns the targets in the words of the resolvers; ids that cannot be read become unknown ones.
+
+    Raises:
+        RefusedError: INVALID_INPUT, for existing access of nobody in particular and nowhere in particular.
+    """
     if product := given(targets.product):
         return Product(_keys(product.members, "Member"), _keys(product.clients, "Client"))
     if matching := given(targets.matching):
@@ -95,6 +127,8 @@ def targets_of(targets: TargetsInput) -> Targets:
             except_members=_keys(matching.except_members, "Member"),
             except_clients=_keys(matching.except_clients, "Client"),
         )
+    if existing := given(targets.existing):
+        return _existing(existing)
     if (grants := given(targets.grants)) is not None:
         return Grants(_keys(grants, "Grant"))
     pairs = given(targets.pairs) or ()

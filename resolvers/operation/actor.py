@@ -42,9 +42,11 @@ async def find_actor(
     Nor has somebody who is not verified any more any: nobody else can hold the Partner Admin permission (F09).
     """
     place = (await connection.execute(acting_place(user_id, partner_id))).one_or_none()
-    member_id = place.id if place is not None and place.verified else None
-    if member_id is None:
+    if place is None:
         return Actor(None)
+    member_id: int = place.id
+    if not place.verified:
+        return Actor(member_id)
     mine = (
         select(grants.c.client_id, grants.c.state_id, grants.c.id)
         .where(grants.c.member_id == member_id, grants.c.ended == 0, grants.c.status == GrantStatus.ACTIVE.value)

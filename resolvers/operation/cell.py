@@ -31,8 +31,10 @@ from sqlalchemy.sql.selectable import FromClause, Join
 from models.grant import grants
 from models.table import BigKey
 from models.team import grant_teams
+from resolvers.operation.situation import OWN_PERSON
 
 _temporary = MetaData()
+own_people = grants.alias("own_person")
 
 
 def _table(name: str, *columns: Column[object]) -> Table:
@@ -91,6 +93,15 @@ reassignments = _table(
     Column("to_id", BigKey, nullable=False),
 )
 """Who takes over a person's assets of a kind when the person's access to a client is removed (F39)."""
+billing_choices = _table(
+    "billing_choice",
+    Column("client_id", BigKey, primary_key=True, autoincrement=False),
+    Column("member_id", BigKey, primary_key=True, autoincrement=False),
+    Column("keep", Boolean, nullable=False),
+)
+"""Whether a person keeps the billing permissions in a client when they are migrated (F43)."""
+held_back = _table("held_back", Column("position", Integer, primary_key=True, autoincrement=False))
+"""The cells that a guard rejects."""
 situations = _table(
     "situation",
     Column("client_class", Integer, primary_key=True, autoincrement=False),
@@ -121,6 +132,8 @@ TEMPORARY = (
     reviewed_grants,
     blocked_grants,
     reassignments,
+    billing_choices,
+    held_back,
     situations,
     cells,
 )
@@ -134,6 +147,10 @@ class Asked:
     """The moment of the operation: what expires until then has expired."""
     expiry: tuple[datetime | None] | None
     teams: bool
+    removal: bool = False
+    """Access is to be removed as reviewed (F38)."""
+    migration: bool = False
+    """Super admins are to become partner admins (F42)."""
 
 
 def team_list(rows: Table) -> ColumnElement[str]:
@@ -213,8 +230,38 @@ def grant_key(asked: Asked) -> ColumnElement[str]:
         + (_expiry(asked.expiry) if asked.expiry else literal(" SAME"))
         + (_flag(_other_teams()) if asked.teams else literal(" 0"))
         + (_flag(_takes_foreign_team()) if asked.teams else literal(" 0"))
+        + (_flag(_listed(reviewed_grants)) if asked.removal else literal(" 0"))
+        + (_flag(_listed(blocked_grants)) if asked.removal else literal(" 0"))
+        + (_billing() if asked.migration else literal(" -"))
     )
-    return case((grants.c.id.is_(None), literal("")), else_=packed)
+    absent: ColumnElement[str] = literal("")
+    if asked.migration:
+        absent = case((_is_own_person(), literal(OWN_PERSON)), else_=literal(""))
+    return case((grants.c.id.is_(None), absent), else_=packed)
+
+
+def _listed(listed: Table) -> ColumnElement[bool]:
+    return exists().where(listed.c.grant_id == grants.c.id).correlate(grants)
+
+
+def _billing() -> ColumnElement[str]:
+    """Returns what was said about a person's billing permissions in a client: 1, 0, or - for nothing."""
+    said = (
+        select(case((billing_choices.c.keep, literal("1")), else_=literal("0")))
+        .where(billing_choices.c.client_id == grants.c.client_id, billing_choices.c.member_id == grants.c.member_id)
+        .correlate(grants)
+        .scalar_subquery()
+    )
+    return literal(" ") + func.coalesce(said, literal("-"))
+
+
+def _is_own_person() -> ColumnElement[bool]:
+    """Returns the condition that a target is one of the account's own people (M8)."""
+    mine = and_(
+        own_people.c.account_id == target_clients.c.account_id, own_people.c.user_id == target_members.c.user_id
+    )
+    living = and_(own_people.c.client_id.is_(None), own_people.c.ended == 0)
+    return exists().where(mine, living).correlate(target_clients, target_members)
 
 
 def _targets(*, paired: bool) -> tuple[FromClause, ColumnElement[int]]:
@@ -240,13 +287,14 @@ def _expected() -> ColumnElement[bool]:
     )
 
 
-def existing_situations(key: ColumnElement[str], *, paired: bool) -> Select[Any]:
+def existing_situations(key: ColumnElement[str], *, paired: bool, own_people_too: bool) -> Select[Any]:
     """Selects each situation with a grant once: client class, member class and grant key.
 
-    Those without a grant need no statement: they are the combinations of the classes.
+    Those without a grant need no statement: they are the combinations of the classes; except where it matters which targets
+    are the account's own people.
     """
     targets, _ = _targets(paired=paired)
-    source = targets.join(grants, _living()).outerjoin(expected_versions, _expected())
+    source = targets.join(grants, _living(), isouter=own_people_too).outerjoin(expected_versions, _expected())
     return (
         select(
             target_clients.c["class"].label("client_class"),

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from models.operation import OperationKind
 from models.permission.catalogue import catalogue
 from models.permission.state import State
 from resolvers.interning import state_contents
@@ -44,6 +45,8 @@ class Classes:
         self._team_plan = team_plan
         self._clients = _Numbers[ClientFacts]()
         self._members = _Numbers[MemberFacts]()
+        choices = request.migration.choices if request.migration else ()
+        self._keeps_billing = {choice.member_id: choice.keep for choice in choices if choice.client_id == "ALL"}
         self._states: dict[int, State] = {}
         self._templates: dict[int, State] = {}
 
@@ -83,6 +86,8 @@ class Classes:
                 verified=member.verified,
                 is_actor=member.id == self._actor.member_id,
                 default_version_id=member.default_version_id if self._source.by_default else None,
+                kind=member.kind if self._request.kind is OperationKind.DEACTIVATE else None,
+                keeps_billing=self._keeps_billing.get(member.id),
             )
         )
 
@@ -103,10 +108,12 @@ class Classes:
         if versions:
             self._source.sets = await load_newest_versions(connection, versions)
 
-    def situation(self, client_class: int, member_class: int, grant: GrantFacts | None) -> Situation:
+    def situation(
+        self, client_class: int, member_class: int, grant: GrantFacts | None, *, is_own_person: bool = False
+    ) -> Situation:
         """Returns all that decides over the cells of a combination of classes."""
         client, member = self._clients.facts[client_class], self._members.facts[member_class]
         # A state from before a requirement was added to the catalogue counts for what of it is closed.
         before = catalogue.largest_closed_subset(self._states[grant.state_id]) if grant else 0
         template = self._templates.get(grant.set_version_id or 0) if grant else None
-        return Situation(client, member, grant, before, self._source.of(client, member, grant), template)
+        return Situation(client, member, grant, before, self._source.of(client, member, grant), template, is_own_person)

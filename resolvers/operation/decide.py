@@ -1,187 +1,26 @@
-"""The rules of granting and changing, as one pure function of a situation (F04, F09, F12, F32, F33, E1–E26)."""
+"""What becomes of every cell in a situation: one pure function for each verb."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-
-from models.grant import AccessType, GrantStatus, Seat
-from models.member import MemberStatus
-from models.operation import OperationKind, OutcomeStatus, RuleMode
+from models.operation import OperationKind
 from models.permission.catalogue import Catalogue
-from models.permission.mask import seat_mask
-from models.permission.rule import Change, apply_rule
-from resolvers.operation.outcome_code import OutcomeCode
-from resolvers.operation.request import OnExisting, OperationRequest
-from resolvers.operation.situation import Decision, ExpiryChange, GrantFacts, Requested, Situation
+from resolvers.operation.request import OperationRequest
+from resolvers.operation.situation import Decision, Situation
+from resolvers.operation.verb.deactivate import deactivate
+from resolvers.operation.verb.give import give
+from resolvers.operation.verb.migrate import migrate
+from resolvers.operation.verb.reactivate import reactivate
+from resolvers.operation.verb.remove import remove
 
 
 def decide(request: OperationRequest, situation: Situation, catalogue: Catalogue) -> Decision:
     """Returns what becomes of every cell in a situation; neither reads nor writes anything."""
-    known = _known(situation)
-    if situation.member.is_actor and not request.options.include_self:
-        return replace(known, status=OutcomeStatus.NOOP, code=OutcomeCode.SELF_EXCLUDED)
-    refusal = next(_refusals(request, situation), None)
-    if refusal is OutcomeCode.ALREADY_GRANTED:
-        return replace(known, status=OutcomeStatus.NOOP, code=refusal)
-    if refusal is OutcomeCode.NOT_PARTNER_ADMIN:
-        # All of it is withheld: the outcome says what somebody with authority could do.
-        return replace(_asked(situation, known), code=refusal)
-    if refusal is not None:
-        return replace(known, code=refusal)
-    return _carry_out(request, situation, known, catalogue)
-
-
-def _known(situation: Situation) -> Decision:
-    """Returns a rejection that tells what there is; for it to say that nothing was withheld, it asks for just that."""
-    before, grant = situation.before, situation.grant
-    known = Decision(
-        status=OutcomeStatus.REJECTED,
-        before=before,
-        after=before,
-        requested=before,
-        authority=situation.client.authority or 0,
-    )
-    if grant is None:
-        return known
-    return replace(
-        known,
-        before_status=grant.status,
-        before_access_type=grant.access_type,
-        before_seat=grant.seat,
-        before_set_version_id=grant.set_version_id,
-        after_status=grant.status,
-        after_access_type=grant.access_type,
-        seat=grant.seat,
-        set_version_id=grant.set_version_id,
-        customised=grant.customised,
-    )
-
-
-def _asked(situation: Situation, known: Decision) -> Decision:
-    """Returns the same with what was asked for."""
-    requested = situation.requested
-    if not isinstance(requested, Requested):
-        return known
-    return replace(
-        known,
-        requested=requested.state,
-        dropped=requested.dropped,
-        dropped_teams=situation.client.dropped_teams,
-    )
-
-
-def _refusals(request: OperationRequest, situation: Situation) -> Iterator[OutcomeCode]:
-    """Yields why the cell cannot be carried out, whatever the permissions are; the first reason counts."""
-    member, grant = situation.member, situation.grant
-    if situation.client.authority is None:
-        yield OutcomeCode.NOT_PARTNER_ADMIN
-    if member.status is not MemberStatus.ACTIVE:
-        yield OutcomeCode.NOT_A_MEMBER if member.status is MemberStatus.LEFT else OutcomeCode.NOT_ACTIVE
-    if grant is not None:
-        yield from _refusals_of_existing(request, grant)
-    elif request.kind is not OperationKind.GRANT:
-        yield OutcomeCode.NOT_FOUND
-    if situation.client.refusal is not None:
-        yield situation.client.refusal
-    if isinstance(situation.requested, OutcomeCode):
-        yield situation.requested
-    if request.seat is Seat.PARTNER and not member.verified:
-        yield OutcomeCode.SEAT_NOT_ELIGIBLE
-
-
-def _refusals_of_existing(request: OperationRequest, grant: GrantFacts) -> Iterator[OutcomeCode]:
-    """Yields why the grant that is there already cannot be changed."""
-    if grant.status is GrantStatus.DEACTIVATED:
-        yield OutcomeCode.DEACTIVATED
-    if grant.expired and grant.expiry is not ExpiryChange.LATER:
-        yield OutcomeCode.EXPIRED
-    if request.kind is OperationKind.GRANT and request.on_existing is OnExisting.SKIP:
-        yield OutcomeCode.ALREADY_GRANTED
-    if grant.conflict:
-        yield OutcomeCode.CONFLICT
-    if grant.access_type is AccessType.SUPER_ADMIN:
-        # Only migration lowers a super admin: it keeps the last one in place and says what becomes of billing (F42).
-        yield OutcomeCode.TARGET_IS_SUPER_ADMIN
-    if grant.takes_foreign_team:
-        yield OutcomeCode.TEAM_NOT_HELD
-
-
-def _carry_out(request: OperationRequest, situation: Situation, known: Decision, catalogue: Catalogue) -> Decision:
-    """Applies the bounded rule and works out seat, access type and what the grant remembers of its set."""
-    asked = _asked(situation, known)
-    change = apply_rule(situation.before, asked.requested, asked.authority, catalogue)
-    if request.options.mode is RuleMode.STRICT and change.exceeds_authority:
-        return replace(asked, code=OutcomeCode.EXCEEDS_AUTHORITY)
-    is_partner_admin = bool(change.after & catalogue.partner_admin)
-    if is_partner_admin and change.granted & catalogue.partner_admin and not situation.member.verified:
-        return replace(known, code=OutcomeCode.NOT_VERIFIED)
-    if is_partner_admin and request.seat not in {None, Seat.PARTNER}:
-        return replace(known, code=OutcomeCode.SEAT_NOT_ELIGIBLE)
-    seat = _seat(request, situation, is_partner_admin=is_partner_admin)
-    if _exceeds(situation, change, seat, catalogue):
-        return replace(asked, code=OutcomeCode.EXCEEDS_AUTHORITY)
-    set_version_id, customised = _remembered(situation, change)
-    decision = replace(
-        asked,
-        status=OutcomeStatus.APPLIED,
-        after=change.after,
-        after_status=GrantStatus.ACTIVE,
-        after_access_type=AccessType.PARTNER_ADMIN if is_partner_admin else AccessType.STANDARD,
-        seat=seat,
-        set_version_id=set_version_id,
-        customised=customised,
-        shortened=situation.grant is not None and situation.grant.expiry is ExpiryChange.EARLIER,
-    )
-    if _changes_nothing(request, situation, decision, change):
-        return replace(asked, status=OutcomeStatus.NOOP, code=OutcomeCode.NO_CHANGE)
-    return decision
-
-
-def _seat(request: OperationRequest, situation: Situation, *, is_partner_admin: bool) -> Seat:
-    """Returns the seat: a partner admin's is always PARTNER, one that is there stays, an eligible person's is free (F12)."""
-    if is_partner_admin:
-        return Seat.PARTNER
-    if request.seat is not None:
-        return request.seat
-    if situation.grant is not None:
-        return situation.grant.seat
-    return Seat.PARTNER if situation.member.verified else Seat.CORE
-
-
-def _exceeds(situation: Situation, change: Change, seat: Seat, catalogue: Catalogue) -> bool:
-    """Says whether seat or expiry would give or take more than the actor has, past the rule that the states obey (I1, I2).
-
-    A seat lets only some of the stored permissions through, so another seat gives or takes those between the two. A later expiry
-    gives all of the access again: nobody gives that to themselves. An earlier one only takes, as deactivating does (F34).
-    """
-    grant, beyond = situation.grant, ~(situation.client.authority or 0)
-    if grant is None:
-        return False
-    moved = (change.after & seat_mask(seat, catalogue)) ^ (situation.before & seat_mask(grant.seat, catalogue))
-    extends = grant.expiry is ExpiryChange.LATER
-    return bool(moved & beyond) or (extends and (situation.member.is_actor or bool(change.after & beyond)))
-
-
-def _remembered(situation: Situation, change: Change) -> tuple[int | None, bool]:
-    """Returns the set version that the grant came from, and whether it differs from it (F13)."""
-    requested, grant = situation.requested, situation.grant
-    if isinstance(requested, Requested) and requested.set_version_id is not None:
-        return requested.set_version_id, change.after != requested.set_state
-    if grant is None or grant.set_version_id is None:
-        return None, False
-    if situation.template is None:
-        return grant.set_version_id, grant.customised or change.after != situation.before
-    return grant.set_version_id, change.after != situation.template
-
-
-def _changes_nothing(request: OperationRequest, situation: Situation, decision: Decision, change: Change) -> bool:
-    """Says whether the grant would stay as it is (E26): then there is no entry, no mail and no new version."""
-    grant = situation.grant
-    if change.after != situation.before:
-        return False
-    if grant is None:
-        # Nobody is added with nothing: what was asked for is reported as withheld.
-        return True
-    newer_version = request.kind is OperationKind.REAPPLY and decision.set_version_id != grant.set_version_id
-    return not (
-        newer_version or grant.expiry is not ExpiryChange.SAME or grant.other_teams or decision.seat is not grant.seat
-    )
+    match request.kind:
+        case OperationKind.DEACTIVATE:
+            return deactivate(request, situation)
+        case OperationKind.REACTIVATE:
+            return reactivate(request, situation)
+        case OperationKind.REMOVE:
+            return remove(request, situation)
+        case OperationKind.MIGRATE:
+            return migrate(request, situation, catalogue)
+        case _:
+            return give(request, situation, catalogue)

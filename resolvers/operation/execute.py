@@ -1,6 +1,7 @@
 """Carrying out an operation: the whole pipeline in one transaction, or, for a dry run, all of it but the writing."""
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.interning import intern_states
 from resolvers.operation.cell import cells
 from resolvers.operation.plan import Plan, make_plan
+from resolvers.operation.removal import AssetTransferRecord, foresee_transfers, settle_assets
 from resolvers.operation.request import OperationRequest
 from resolvers.operation.verdict import Verdicts
 from resolvers.operation.write import CellWriter
@@ -40,6 +42,8 @@ class DryRun:
     grant_ids: "array[int]" = field(default_factory=lambda: array("q"))
     """0 where there is no grant."""
     decisions: "array[int]" = field(default_factory=lambda: array("l"))
+    transfers: dict[int, Sequence[AssetTransferRecord]] = field(default_factory=dict)
+    """By position, where access would be removed: what would become of the assets."""
 
 
 async def preview(database: Database, viewer: Viewer, request: OperationRequest) -> DryRun:
@@ -62,6 +66,7 @@ async def preview(database: Database, viewer: Viewer, request: OperationRequest)
             counts=_by_status(plan),
         )
         await _collect(connection, dry_run)
+        dry_run.transfers = await foresee_transfers(connection, plan.verdicts)
     return dry_run
 
 
@@ -150,6 +155,8 @@ async def _write(
         await writer.record_timeline(request.expiry, teams=plan.has_teams)
         await writer.keep_counters()
     await writer.record_outcomes()
+    if writer.ends_grants:
+        await settle_assets(connection, writer.operation_id, writer.at)
 
 
 def _by_status(plan: Plan) -> dict[OutcomeStatus, int]:

@@ -28,6 +28,7 @@ class OutcomeCode(StrEnum):
     WOULD_LOCK_OUT = "WOULD_LOCK_OUT"
     NOT_FOR_CONTRACTORS = "NOT_FOR_CONTRACTORS"
     STALE_REVIEW = "STALE_REVIEW"
+    REASSIGNEE_NOT_ACTIVE = "REASSIGNEE_NOT_ACTIVE"
     CONFLICT = "CONFLICT"
     TEAM_NOT_HELD = "TEAM_NOT_HELD"
     SEAT_NOT_ELIGIBLE = "SEAT_NOT_ELIGIBLE"
@@ -41,19 +42,27 @@ MESSAGES: dict[OutcomeCode, str] = {
     OutcomeCode.ALREADY_GRANTED: "Has access here already. To change it, ask with onExisting: CHANGE.",
     OutcomeCode.NO_CHANGE: "Nothing to change: the access is as requested, as far as you may set it.",
     OutcomeCode.NOT_PARTNER_ADMIN: (
-        "You are not an active partner admin in this client. Ask one of its partner admins to do it, or become one yourself."
+        "You are not an active partner admin in this client. Ask one of its partner admins to do it, or become one yourself: by "
+        "migration if you are super admin here, else by an access link that the client approves."
     ),
     OutcomeCode.NOT_VERIFIED: (
         "The Partner Admin permission can be held only by a verified person of the partner: have the person verified first."
     ),
-    OutcomeCode.NOT_A_MEMBER: "This person has left the partner and cannot be given access.",
+    OutcomeCode.NOT_A_MEMBER: (
+        "This person is not one of the partner's people here: they have left, or are one of the client's own people."
+    ),
     OutcomeCode.NOT_A_PARTNER: "Only a partner in an eligible program can have access here.",
     OutcomeCode.DEACTIVATED: "The person's access here is deactivated. Reactivate it first, then change it.",
     OutcomeCode.NOT_ACTIVE: "This person is deactivated in the partner. Activate the person first.",
-    OutcomeCode.EXPIRED: "This access has expired. Extend it first: changeAccess with a later expiresAt.",
+    OutcomeCode.EXPIRED: (
+        "This access has expired. Extend it with changeAccess and a later expiresAt; if it is deactivated as well, remove it and "
+        "grant access anew."
+    ),
     OutcomeCode.EXCEEDS_AUTHORITY: (
-        "This would give or take more than you have here yourself, by its permissions in mode STRICT, or by its seat or expiry. "
-        "See withheld and retained; with mode CLAMP, and without seat and expiry, the rest is carried out."
+        "This would give or take more than you have here yourself: by its permissions in mode STRICT or when reactivating, or by "
+        "its seat or expiry. See withheld and retained, and ask somebody who has them; when granting or changing with mode CLAMP, "
+        "and without seat and expiry, the rest is carried out. What only a super admin had comes back through nobody: remove it and "
+        "grant access anew."
     ),
     OutcomeCode.NON_DELEGABLE: "This permission can be held by a super admin only.",
     OutcomeCode.UNKNOWN_PERMISSION: "There is no such permission: permissionCatalog lists them all.",
@@ -66,14 +75,26 @@ MESSAGES: dict[OutcomeCode, str] = {
     OutcomeCode.TARGET_IS_SUPER_ADMIN: (
         "This person is a super admin here, and only a migration to partner admin changes that."
     ),
-    OutcomeCode.LAST_SUPER_ADMIN: "This is the client's only active super admin. Make somebody else super admin first.",
-    OutcomeCode.NOT_SUPER_ADMIN: "This person is not a super admin here, so there is nothing to migrate.",
+    OutcomeCode.LAST_SUPER_ADMIN: (
+        "This is the account's last active super admin, and one always remains. "
+        "Have the client make somebody else super admin first."
+    ),
+    OutcomeCode.NOT_SUPER_ADMIN: (
+        "This person is not an active super admin here, so there is nothing to migrate. Where there is no access, give it with "
+        "grantAccess; where it is deactivated or has expired, ask the client to approve an access link; else use changeAccess."
+    ),
     OutcomeCode.WOULD_LOCK_OUT: (
         "This would leave the client with people but without an active partner admin, and nobody could change their access. "
         "Make somebody else partner admin first, or say acceptLockout: true."
     ),
     OutcomeCode.NOT_FOR_CONTRACTORS: "A contractor's access can only be removed, not deactivated.",
-    OutcomeCode.STALE_REVIEW: "Access or assets have changed since the review. Review again, then remove with the new token.",
+    OutcomeCode.STALE_REVIEW: (
+        "Access or assets here have changed since the review, or were not part of it. Review again, then remove with the new token."
+    ),
+    OutcomeCode.REASSIGNEE_NOT_ACTIVE: (
+        "The assets are to go to somebody who is not active in this client, or to its lead person, who is not. "
+        "Choose somebody active there, or leave the reassignment out."
+    ),
     OutcomeCode.CONFLICT: "The access has changed since you read it. Read it again, and send the version that you then see.",
     OutcomeCode.TEAM_NOT_HELD: "You are not in this team yourself, and giving it needs the right to edit teams here.",
     OutcomeCode.SEAT_NOT_ELIGIBLE: (

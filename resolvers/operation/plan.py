@@ -4,24 +4,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.dialect import create_temporary, insert_many
+from models.operation import OperationKind
 from models.permission.catalogue import catalogue
+from resolvers.acting_partner import check_acting
 from resolvers.operation import cell
-from resolvers.operation.access import find_access
+from resolvers.operation.access import AccessSource, find_access
 from resolvers.operation.actor import Actor, find_actor
+from resolvers.operation.billing import find_billing
 from resolvers.operation.classes import Classes
 from resolvers.operation.decide import decide
 from resolvers.operation.expected import find_expected
-from resolvers.operation.guard import guard_atomic, guard_lockout
+from resolvers.operation.guard import count_cells, guard_atomic, guard_lockout, guard_super_admins
+from resolvers.operation.removal import lay_out_removal
 from resolvers.operation.request import OperationRequest
 from resolvers.operation.scope import Scope, find_scope
-from resolvers.operation.situation import GrantFacts
+from resolvers.operation.situation import OWN_PERSON, GrantFacts, Requested
 from resolvers.operation.team import TeamPlan, find_teams
 from resolvers.operation.verdict import Verdicts
+from resolvers.partner_admin import load_admin_set
 from resolvers.viewer import Viewer
+
+_BY_RIGHT = (OperationKind.DEACTIVATE, OperationKind.REMOVE, OperationKind.MIGRATE)
+"""What EDIT in the manager allows without being partner admin; so it is judged inside the transaction (F34, F42)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +51,14 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
     Raises:
         RefusedError: if the request as a whole cannot be carried out.
     """
-    scope = await find_scope(connection, viewer, request.targets, locked=not request.options.dry_run)
+    locked = not request.options.dry_run
+    scope = await find_scope(connection, viewer, request.targets, locked=locked)
+    if request.kind in _BY_RIGHT:
+        await check_acting(connection, viewer, scope.partner_id)
     source = await find_access(connection, viewer, scope.partner_id, request.access)
+    if request.kind is OperationKind.MIGRATE:
+        admin_set = await load_admin_set(connection)
+        source = AccessSource(fixed=Requested(admin_set.state, admin_set.version_id, admin_set.state))
     await create_temporary(connection, *cell.TEMPORARY)
     asked = source.copied_teams if request.teams is None else request.teams
     about_teams = bool(asked) or request.teams is not None
@@ -55,16 +69,27 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
     classes = Classes(request, source, actor, team_plan)
     await _lay_out(connection, scope, classes, team_plan, actor)
     await insert_many(connection, cell.expected_versions, await find_expected(connection, viewer, request, scope))
+    if request.removal is not None:
+        await lay_out_removal(connection, viewer, request.removal, scope)
+    if request.migration is not None:
+        await insert_many(connection, cell.billing_choices, find_billing(request.migration, scope))
     verdicts = Verdicts()
-    asked_of_grants = cell.Asked(at, None if request.expiry is None else (request.expiry.at,), classes.has_teams)
+    asked_of_grants = cell.Asked(
+        at,
+        None if request.expiry is None else (request.expiry.at,),
+        classes.has_teams,
+        removal=request.removal is not None,
+        migration=request.kind is OperationKind.MIGRATE,
+    )
     await _decide_all(connection, request, classes, verdicts, asked_of_grants, paired=scope.pairs is not None)
+    await guard_super_admins(connection, verdicts, at, locked=locked)
     if not request.options.accept_lockout:
         await guard_lockout(connection, verdicts, at)
-    counts = await _counts(connection)
+    counts = await count_cells(connection)
     if sum(counts.values()) != scope.size:
         raise RuntimeError("Grants changed while they were decided over, although their clients were locked.")
     if request.options.atomic and await guard_atomic(connection, verdicts, counts):
-        counts = await _counts(connection)
+        counts = await count_cells(connection)
     return Plan(scope, verdicts, counts, has_teams=classes.has_teams)
 
 
@@ -119,7 +144,7 @@ async def _decide_all(
 ) -> None:
     """Decides every situation once and fills the cells with the decisions, by one statement."""
     key = cell.grant_key(asked)
-    rows = await connection.execute(cell.existing_situations(key, paired=paired))
+    rows = await connection.execute(cell.existing_situations(key, paired=paired, own_people_too=asked.migration))
     existing = {(row.client_class, row.member_class, row.grant_key) for row in rows}
     facts = {grant_key: GrantFacts.of_key(grant_key) for _, _, grant_key in existing}
     await classes.load(connection, [grant for grant in facts.values() if grant is not None])
@@ -128,19 +153,13 @@ async def _decide_all(
             "client_class": client,
             "member_class": member,
             "grant_key": grant_key,
-            "decision": verdicts.number(
-                decide(request, classes.situation(client, member, facts.get(grant_key)), catalogue)
-            ),
+            "decision": verdicts.number(decide(request, situation, catalogue)),
         }
         for client, member, grant_key in sorted(existing | classes.combinations())
+        for situation in [
+            classes.situation(client, member, facts.get(grant_key), is_own_person=grant_key == OWN_PERSON)
+        ]
     ]
     await insert_many(connection, cell.situations, decided)
     filled = cell.filled_cells(key, paired=paired, teams=asked.teams)
     await connection.execute(insert(cell.cells).from_select([column.name for column in cell.cells.c], filled))
-
-
-async def _counts(connection: AsyncConnection) -> dict[int, int]:
-    """Returns how many cells each decision has."""
-    decision = cell.cells.c.decision
-    rows = await connection.execute(select(decision, func.count()).group_by(decision))
-    return {row[0]: row[1] for row in rows}

@@ -61,13 +61,14 @@ class OutdatedGrants:
 
 
 @dataclass(frozen=True, slots=True)
-class PersonGrants:
-    """All access that one person has (R8)."""
+class Existing:
+    """All access that these people have, or that there is in these clients, or both: what is not REMOVED (F36, F40, R8)."""
 
-    member_id: Key
+    members: tuple[Key, ...] | None = None
+    clients: tuple[Key, ...] | None = None
 
 
-Targets: TypeAlias = Product | Pairs | Grants | Matching | OutdatedGrants | PersonGrants
+Targets: TypeAlias = Product | Pairs | Grants | Matching | OutdatedGrants | Existing
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,17 @@ from resolvers.acting_partner import acting_partner
 from resolvers.client_filter import client_conditions
 from resolvers.error import RefusalCode, RefusedError, refuse
 from resolvers.member_filter import member_conditions
-from resolvers.operation.place import TARGETS, check_length, listed_keys, missing, places_of
-from resolvers.operation.request import Grants, Key, Matching, OutdatedGrants, Pairs, Product, Targets
+from resolvers.operation.place import TARGETS, Places, check_length, listed_keys, missing, places_of
+from resolvers.operation.request import (
+    Existing,
+    Grants,
+    Key,
+    Matching,
+    OutdatedGrants,
+    Pairs,
+    Product,
+    Targets,
+)
 from resolvers.operation.target import (
     TargetClient,
     TargetMember,
@@ -54,38 +63,66 @@ async def find_scope(connection: AsyncConnection, viewer: Viewer, targets: Targe
     """
     if not any(place.acts for place in viewer.memberships):
         acting_partner(viewer, None)
-    match targets:
-        case Matching():
-            return await _matching(connection, viewer, targets, locked=locked)
-        case Product(members=member_keys, clients=client_keys):
-            member_ids = listed_keys(member_keys, "product", "members")
-            client_ids = listed_keys(client_keys, "product", "clients")
-            pairs: Sequence[tuple[Key, Key]] | None = None
-        case Pairs(pairs=listed):
-            check_length(listed, "pairs")
-            member_ids = places_of([key for key, _ in listed], "pairs", "member")
-            client_ids = places_of([key for _, key in listed], "pairs", "client")
-            pairs = listed
-        case Grants(grants=grant_keys):
-            pairs = await _pairs_of_grants(connection, viewer, grant_keys)
-            member_ids = places_of([member_id for member_id, _ in pairs], "grants")
-            client_ids = places_of([client_id for _, client_id in pairs], "grants")
-        case OutdatedGrants(set_id=set_id, partner_id=named):
-            of_partner, pairs = await _pairs_of_outdated(connection, viewer, set_id, named)
-            if not pairs:
-                return Scope(of_partner, [], [], [])
-            member_ids = places_of([member_id for member_id, _ in pairs], "permissionSet")
-            client_ids = places_of([client_id for _, client_id in pairs], "permissionSet")
-    found_clients = await rows_by_key(connection, client_rows(viewer, locked=locked), clients, client_ids)
-    found_members = await rows_by_key(connection, member_rows(viewer, locked=locked), members, member_ids)
-    refusals = [*missing(client_ids, found_clients, "client"), *missing(member_ids, found_members, "member")]
+    if isinstance(targets, Matching):
+        return await _matching(connection, viewer, targets, locked=locked)
+    if isinstance(targets, OutdatedGrants):
+        of_partner, pairs = await _pairs_of_outdated(connection, viewer, targets.set_id, targets.partner_id)
+        if not pairs:
+            return Scope(of_partner, [], [], [])
+        named = _Named.by_pairs(pairs, "permissionSet")
+    else:
+        named = await _named(connection, viewer, targets)
+    found_clients = await rows_by_key(connection, client_rows(viewer, locked=locked), clients, named.clients)
+    found_members = await rows_by_key(connection, member_rows(viewer, locked=locked), members, named.members)
+    refusals = [*missing(named.clients, found_clients, "client"), *missing(named.members, found_members, "member")]
     if refusals:
         raise RefusedError(refusals)
-    target_clients = [client_of(found_clients[key]) for key in client_ids]
-    target_members = [member_of(found_members[key]) for key in member_ids]
+    target_clients = [client_of(found_clients[key]) for key in named.clients]
+    target_members = [member_of(found_members[key]) for key in named.members]
     partner_id = _one_partner(viewer, target_clients, target_members)
-    known = None if pairs is None else list(dict.fromkeys((m, c) for m, c in pairs if m is not None and c is not None))
+    known = None
+    if named.pairs is not None:
+        known = list(dict.fromkeys((m, c) for m, c in named.pairs if m is not None and c is not None))
     return Scope(partner_id, target_clients, target_members, known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The people and clients that targets name, with their places in the input; with `pairs`, only these cells of them."""
+
+    members: Places
+    clients: Places
+    pairs: Sequence[tuple[Key, Key]] | None = None
+
+    @classmethod
+    def by_pairs(cls, pairs: Sequence[tuple[Key, Key]], place: str, *inner: str) -> "_Named":
+        """Returns what pairs name; ``inner`` are the names of person and client in each, if it has any."""
+        member, client = ((name,) for name in inner) if inner else ((), ())
+        return cls(
+            places_of([key for key, _ in pairs], place, *member),
+            places_of([key for _, key in pairs], place, *client),
+            pairs,
+        )
+
+
+async def _named(connection: AsyncConnection, viewer: Viewer, targets: Product | Pairs | Grants | Existing) -> _Named:
+    """Returns whom and what targets name."""
+    match targets:
+        case Product(members=member_keys, clients=client_keys):
+            return _Named(
+                listed_keys(member_keys, "product", "members"), listed_keys(client_keys, "product", "clients")
+            )
+        case Pairs(pairs=listed):
+            check_length(listed, "pairs")
+            return _Named.by_pairs(listed, "pairs", "member", "client")
+        case Grants(grants=grant_keys):
+            return _Named.by_pairs(await _pairs_of_grants(connection, viewer, grant_keys), "grants")
+        case Existing(members=member_keys, clients=client_keys):
+            people = {} if member_keys is None else listed_keys(member_keys, "existing", "members")
+            places = {} if client_keys is None else listed_keys(client_keys, "existing", "clients")
+            pairs = await _pairs_of_existing(connection, viewer, people, places)
+            found = _Named.by_pairs(pairs, "existing")
+            return _Named(found.members | people, found.clients | places, pairs)
 
 
 def _one_partner(viewer: Viewer, found: Sequence[TargetClient], people: Sequence[TargetMember]) -> int:
@@ -101,7 +138,7 @@ def _one_partner(viewer: Viewer, found: Sequence[TargetClient], people: Sequence
     return partner_ids.pop()
 
 
-async def _pairs_of_grants(connection: AsyncConnection, viewer: Viewer, keys: Sequence[Key]) -> list[tuple[int, int]]:
+async def _pairs_of_grants(connection: AsyncConnection, viewer: Viewer, keys: Sequence[Key]) -> list[tuple[Key, Key]]:
     places = listed_keys(keys, "grants")
     statement = select(grants.c.id, grants.c.member_id, grants.c.client_id).where(
         grants.c.ended == 0, grants.c.id.in_(readable_grants(viewer))
@@ -113,9 +150,30 @@ async def _pairs_of_grants(connection: AsyncConnection, viewer: Viewer, keys: Se
     return [(found[key].member_id, found[key].client_id) for key in places]
 
 
+async def _pairs_of_existing(
+    connection: AsyncConnection, viewer: Viewer, people: Places, places: Places
+) -> list[tuple[Key, Key]]:
+    """Returns who has access where that is not removed: of these people, in these clients, or both; there may be none."""
+    statement = (
+        select(grants.c.member_id, grants.c.client_id)
+        .where(grants.c.ended == 0, grants.c.id.in_(readable_grants(viewer)))
+        .order_by(grants.c.client_id, grants.c.member_id)
+    )
+    if people:
+        statement = statement.where(grants.c.member_id.in_([key for key in people if isinstance(key, int)]))
+    if places:
+        statement = statement.where(grants.c.client_id.in_([key for key in places if isinstance(key, int)]))
+    pairs = [(row.member_id, row.client_id) for row in await connection.execute(statement)]
+    if len(pairs) > CELLS:
+        raise refuse(
+            RefusalCode.INVALID_INPUT, f"An operation has at most {CELLS:,} outcomes: name fewer.", *TARGETS, "existing"
+        )
+    return pairs
+
+
 async def _pairs_of_outdated(
     connection: AsyncConnection, viewer: Viewer, set_id: Key, named: Key
-) -> tuple[int, list[tuple[int, int]]]:
+) -> tuple[int, list[tuple[Key, Key]]]:
     """Returns one partner, and the people and clients of all its grants on an older version of a set; there may be none (P12)."""
     known = permission_sets.c.id.in_(readable_permission_sets(viewer)) & permission_sets.c.archived_at.is_(None)
     owner = select(permission_sets.c.partner_id).where(permission_sets.c.id == set_id, known)

@@ -1,13 +1,16 @@
 """What decides over a cell, as values: cells that agree in all of it are one situation, and there are few."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from models.grant import AccessType, GrantStatus, Seat
-from models.member import MemberStatus
+from models.member import MemberKind, MemberStatus
 from models.operation import OutcomeStatus
 from models.permission.state import State
 from resolvers.operation.outcome_code import OutcomeCode
+
+OWN_PERSON = "OWN"
+"""Stands in the place of a grant's facts for one of the account's own people without a grant of the partner's (M8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,10 @@ class MemberFacts:
     is_actor: bool
     default_version_id: int | None = None
     """The newest version of the person's default set, where it decides (F51)."""
+    kind: MemberKind | None = None
+    """How the person works for the partner, where it decides (F37)."""
+    keeps_billing: bool | None = None
+    """What a migration does with the person's billing permissions, if anything is said about the person (F43)."""
 
 
 class ExpiryChange(StrEnum):
@@ -66,15 +73,20 @@ class GrantFacts:
     """Teams are asked for, and the grant has others."""
     takes_foreign_team: bool
     """The request takes the person out of a team that the actor is not in and may not edit (F54)."""
+    reviewed: bool = False
+    """It is as the review of its removal showed it (F38)."""
+    blocked: bool = False
+    """Its holder's assets are to go to somebody who is not active there (F39)."""
+    keeps_billing: bool | None = None
+    """What a migration does with the billing permissions here, if anything is said about this client (F43)."""
 
     @classmethod
     def of_key(cls, key: str) -> "GrantFacts | None":
-        """Returns the facts that ``resolvers.operation.cell.grant_key`` packed; None for no grant."""
-        if not key:
+        """Returns the facts that ``resolvers.operation.cell.grant_key`` packed; None for no grant of the partner's."""
+        if key in {"", OWN_PERSON}:
             return None
-        status, access_type, seat, state_id, version_id, customised, expired, conflict, expiry, teams, foreign = (
-            key.split()
-        )
+        status, access_type, seat, state_id, version_id, customised, *rest = key.split()
+        expired, conflict, expiry, teams, foreign, reviewed, blocked, billing = rest
         return cls(
             status=GrantStatus(status),
             access_type=AccessType(access_type),
@@ -87,6 +99,9 @@ class GrantFacts:
             expiry=ExpiryChange(expiry),
             other_teams=teams == "1",
             takes_foreign_team=foreign == "1",
+            reviewed=reviewed == "1",
+            blocked=blocked == "1",
+            keeps_billing=None if billing == "-" else billing == "1",
         )
 
 
@@ -115,6 +130,33 @@ class Situation:
     """None leaves the permissions as they are."""
     template: State | None = None
     """What the version of the set contains from which the grant came, where it decides (F13)."""
+    is_own_person: bool = False
+    """Without a grant of the partner's, but one of the account's own people, where it decides (M8)."""
+
+    def known(self) -> "Decision":
+        """Returns a rejection that tells what there is; for it to say that nothing was withheld, it asks for just that."""
+        before, grant = self.before, self.grant
+        known = Decision(
+            status=OutcomeStatus.REJECTED,
+            before=before,
+            after=before,
+            requested=before,
+            authority=self.client.authority or 0,
+        )
+        if grant is None:
+            return known
+        return replace(
+            known,
+            before_status=grant.status,
+            before_access_type=grant.access_type,
+            before_seat=grant.seat,
+            before_set_version_id=grant.set_version_id,
+            after_status=grant.status,
+            after_access_type=grant.access_type,
+            seat=grant.seat,
+            set_version_id=grant.set_version_id,
+            customised=grant.customised,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +184,16 @@ class Decision:
     """The access ends earlier than before."""
 
     @property
+    def held_before(self) -> State:
+        """Returns what counted before: the state is kept while access is deactivated, and counts for nothing."""
+        return self.before if self.before_status is GrantStatus.ACTIVE else 0
+
+    @property
+    def held_after(self) -> State:
+        """Returns what counts afterwards."""
+        return self.after if self.after_status is GrantStatus.ACTIVE else 0
+
+    @property
     def was_partner_admin(self) -> bool:
         """Says whether the grant was an ACTIVE partner admin's, expired or not."""
         return (self.before_status, self.before_access_type) == (GrantStatus.ACTIVE, AccessType.PARTNER_ADMIN)
@@ -157,3 +209,18 @@ class Decision:
         """Says whether the cell takes an ACTIVE partner admin out of the client (N04)."""
         applied = self.status is OutcomeStatus.APPLIED
         return applied and self.was_partner_admin and not self.leaves_partner_admin
+
+    @property
+    def lives_on(self) -> bool:
+        """Says whether the cell leaves a grant that is not removed."""
+        return self.status is OutcomeStatus.APPLIED and self.after_status is not GrantStatus.REMOVED
+
+    @property
+    def loses_super_admin(self) -> bool:
+        """Says whether the cell takes an ACTIVE super admin out of the account, unless their access had expired (F42)."""
+        kept = (GrantStatus.ACTIVE, AccessType.SUPER_ADMIN)
+        was, becomes = (
+            (self.before_status, self.before_access_type) == kept,
+            (self.after_status, self.after_access_type) == kept,
+        )
+        return self.status is OutcomeStatus.APPLIED and was and not becomes

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.account import accounts
 from models.client import clients
-from models.member import MemberStatus, members
+from models.member import MemberKind, MemberStatus, members
 from models.permission_set import permission_set_versions, permission_sets
 from resolvers.readable import readable_clients, readable_members
 from resolvers.viewer import Viewer
@@ -37,6 +37,7 @@ class TargetMember:
     partner_id: int
     user_id: int
     status: MemberStatus
+    kind: MemberKind
     verified: bool
     default_version_id: int | None
 
@@ -72,6 +73,7 @@ def member_rows(viewer: Viewer, *, locked: bool) -> Select[Any]:
             members.c.partner_id,
             members.c.user_id,
             members.c.status,
+            members.c.kind,
             members.c.verified,
             permission_set_versions.c.id.label("default_version_id"),
             members.c.sort_name,
@@ -92,7 +94,13 @@ def client_of(row: Row[Any]) -> TargetClient:
 def member_of(row: Row[Any]) -> TargetMember:
     """Returns the person of a row of ``member_rows``."""
     return TargetMember(
-        row.id, row.partner_id, row.user_id, MemberStatus(row.status), row.verified, row.default_version_id
+        row.id,
+        row.partner_id,
+        row.user_id,
+        MemberStatus(row.status),
+        MemberKind(row.kind),
+        row.verified,
+        row.default_version_id,
     )
 
 

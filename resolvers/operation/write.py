@@ -44,10 +44,10 @@ class CellWriter:
 
     def __init__(self, connection: AsyncConnection, operation_id: int, partner_id: int, at: datetime) -> None:
         self._connection = connection
-        self._operation_id = operation_id
+        self.operation_id = operation_id
         self._partner_id = partner_id
-        self._at = at
-        self._ends_grants = False
+        self.at = at
+        self.ends_grants = False
         self._key = literal(operation_id * CELLS, BigInteger) + cells.c.position
         ours = and_(decisions.c.operation_id == operation_id, decisions.c.number == cells.c.decision)
         self._decided = cells.join(decisions, ours)
@@ -65,10 +65,10 @@ class CellWriter:
         """Writes the decisions that have cells."""
         made = [decision for number, decision in verdicts.numbered() if counts.get(number)]
         # Where nothing is removed, the two indexes with `ended` need not be touched.
-        self._ends_grants = any(decision.after_status is GrantStatus.REMOVED for decision in made)
+        self.ends_grants = any(decision.after_status is GrantStatus.REMOVED for decision in made)
         rows = [
             {
-                "operation_id": self._operation_id,
+                "operation_id": self.operation_id,
                 "number": number,
                 "status": decision.status.value,
                 "code": decision.code and decision.code.value,
@@ -112,7 +112,7 @@ class CellWriter:
             "expires_at": literal(expiry.at, grants.c.expires_at.type) if expiry else null(),
             "version": literal(1),
             "granted_by_id": literal(granted_by_id, grants.c.granted_by_id.type),
-            "since": literal(self._at, grants.c.since.type),
+            "since": literal(self.at, grants.c.since.type),
         }
         await self._connection.execute(
             insert(grants).from_select(list(columns), self._applied(*columns.values(), new=True))
@@ -129,7 +129,7 @@ class CellWriter:
             "customised": decisions.c.customised,
             "version": grants.c.version + 1,
         }
-        if self._ends_grants:
+        if self.ends_grants:
             values["ended"] = case((decisions.c.after_status == GrantStatus.REMOVED.value, grants.c.id), else_=0)
         if expiry:
             values["expires_at"] = literal(expiry.at, grants.c.expires_at.type)
@@ -137,7 +137,7 @@ class CellWriter:
             update(grants)
             .where(
                 grants.c.id == cells.c.grant_id,
-                decisions.c.operation_id == self._operation_id,
+                decisions.c.operation_id == self.operation_id,
                 decisions.c.number == cells.c.decision,
                 decisions.c.status == OutcomeStatus.APPLIED.value,
             )
@@ -164,13 +164,13 @@ class CellWriter:
         after_expiry = literal(expiry.at, moment) if expiry else before_expiry
         columns = {
             "id": self._key,
-            "operation_id": literal(self._operation_id, BigInteger),
+            "operation_id": literal(self.operation_id, BigInteger),
             "partner_id": literal(self._partner_id, BigInteger),
             "account_id": cells.c.account_id,
             "client_id": cells.c.client_id,
             "member_id": cells.c.member_id,
             "grant_id": func.coalesce(cells.c.grant_id, self._key),
-            "at": literal(self._at, moment),
+            "at": literal(self.at, moment),
             "before_status": decisions.c.before_status,
             "before_access_type": decisions.c.before_access_type,
             "before_seat": decisions.c.before_seat,
@@ -194,7 +194,7 @@ class CellWriter:
         """Writes an outcome for every cell (P01)."""
         made = case((decisions.c.status == OutcomeStatus.APPLIED.value, self._key), else_=null())
         columns = {
-            "operation_id": literal(self._operation_id, BigInteger),
+            "operation_id": literal(self.operation_id, BigInteger),
             "position": cells.c.position,
             "client_id": cells.c.client_id,
             "member_id": cells.c.member_id,
@@ -239,7 +239,7 @@ class CellWriter:
             whose, cells.c.decision
         )
         counts = counted.subquery("counted")
-        ours = and_(decisions.c.operation_id == self._operation_id, decisions.c.number == counts.c.decision)
+        ours = and_(decisions.c.operation_id == self.operation_id, decisions.c.number == counts.c.decision)
         return (
             select(counts.c.whose, *sums)
             .select_from(counts.join(decisions, ours))

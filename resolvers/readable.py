@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, exists, false, or_, select
 
+from models.access_link import access_links, link_approvals
 from models.client import clients
+from models.confirmation_link import confirmation_links
 from models.grant import GrantStatus, grants, unexpired
 from models.member import members
 from models.operation import operations
@@ -15,12 +17,13 @@ from models.partner import partners
 from models.permission_set import PermissionSetOrigin, permission_sets
 from models.table import now
 from models.team import teams
+from models.timeline_entry import timeline_entries
 from models.user import users
 from resolvers.viewer import Viewer
 
 # Aliases, because whoever starts from these keys may have the tables themselves in the statement around them.
 _PLACE, _CLIENT = members.alias("known_place"), clients.alias("known_client")
-_OWN = grants.alias("own_place")
+_OWN, _LET_IN = grants.alias("own_place"), grants.alias("let_in")
 
 
 def readable_partners(viewer: Viewer) -> Select[Any]:
@@ -81,9 +84,55 @@ def readable_accounts(viewer: Viewer) -> Select[Any]:
     )
 
 
+def readable_account_partners(viewer: Viewer) -> Select[Any]:
+    """Selects the relationships of these accounts, each with one partner: those that the client has had something to do with.
+
+    That a partner has merely written down the account's Hub ID is the partner's own business.
+    """
+    known = or_(clients.c.confirmed_at.is_not(None), clients.c.ceiling_id.is_not(None), _has_been_let_in())
+    return select(clients.c.id).where(clients.c.account_id.in_(readable_accounts(viewer)), known)
+
+
+def readable_timeline(viewer: Viewer) -> Select[Any]:
+    """Selects what happened to the access of the people of the partners whose manager is open to the viewer (F55)."""
+    return select(timeline_entries.c.id).where(timeline_entries.c.partner_id.in_(viewer.open_partner_ids))
+
+
+def readable_account_timeline(viewer: Viewer) -> Select[Any]:
+    """Selects what happened to access in the accounts whose own people the viewer is one of now, whoever's it is (F55)."""
+    return select(timeline_entries.c.id).where(timeline_entries.c.account_id.in_(readable_accounts(viewer)))
+
+
+def readable_access_links(viewer: Viewer) -> Select[Any]:
+    """Selects the access links of the people of the partners whose manager is open to the viewer (F15, P06)."""
+    return select(access_links.c.id).where(access_links.c.partner_id.in_(viewer.open_partner_ids))
+
+
+def readable_link_approvals(viewer: Viewer) -> Select[Any]:
+    """Selects what accounts have said to such links (P06)."""
+    return select(link_approvals.c.id).where(link_approvals.c.partner_id.in_(viewer.open_partner_ids))
+
+
+def readable_confirmation_links(viewer: Viewer) -> Select[Any]:
+    """Selects the confirmation links of the partners whose manager is open to the viewer (F53)."""
+    return select(confirmation_links.c.id).where(confirmation_links.c.partner_id.in_(viewer.open_partner_ids))
+
+
+def readable_answered_links(viewer: Viewer) -> Select[Any]:
+    """Selects the confirmation links that were answered for accounts whose own people the viewer is one of now (F53)."""
+    here = select(clients.c.id).where(clients.c.account_id.in_(readable_accounts(viewer)))
+    answered = confirmation_links.c.answer.is_not(None)
+    return select(confirmation_links.c.id).where(answered, confirmation_links.c.client_id.in_(here))
+
+
 def readable_operations(viewer: Viewer) -> Select[Any]:
     """Selects the operations of the partners whose manager is open to the viewer (P01)."""
     return select(operations.c.id).where(operations.c.partner_id.in_(viewer.open_partner_ids))
+
+
+def _has_been_let_in() -> ColumnElement[bool]:
+    """Says whether anybody has or had access on behalf of a row of clients."""
+    return exists().where(_LET_IN.c.client_id == clients.c.id).correlate(clients)
 
 
 def _is_client(viewer: Viewer, account_id: ColumnElement[int]) -> ColumnElement[bool]:

@@ -47,6 +47,7 @@ class ClientRecord:
     currency: str | None
     lead_id: int | None
     since: datetime
+    confirmed_at: datetime | None
 
 
 def _columns(viewer: Viewer, rows: FromClause, source: FromClause) -> Select[Any]:
@@ -75,6 +76,7 @@ def _columns(viewer: Viewer, rows: FromClause, source: FromClause) -> Select[Any
         rows.c.currency,
         rows.c.lead_id,
         rows.c.since,
+        rows.c.confirmed_at,
     ).select_from(joined)
 
 

@@ -16,6 +16,7 @@ from resolvers.page import Order
 from resolvers.partner import partners_by_id
 from resolvers.permission_set import permission_sets_by_client
 from resolvers.team import teams_by_client
+from resolvers.timeline import timeline_by_client, timeline_total_by_client
 from schema.connection import After, Before, Connection, First, Last, connection, given, requested, several
 from schema.context import Info
 from schema.enum import OrderDirection
@@ -26,7 +27,9 @@ from schema.money import Money, money
 from schema.node import Node
 from schema.permission_set import PermissionSet
 from schema.record import shown, shown_all, shows
+from schema.removal_review import RemovalReview, ReviewedMembers, review_of_client
 from schema.team import Team
+from schema.timeline import TimelineConnection, TimelineFilterArgument, timeline_filter
 
 if TYPE_CHECKING:
     from schema.partner import Partner
@@ -47,6 +50,9 @@ class Client(Node):
     total_employees: int = column("How many of your partner's people are active there.")
     deactivated_employees: int = column("How many of your partner's people are deactivated there.")
     since: datetime = column("Since when your partner knows the client.")
+    confirmed_at: datetime | None = column(
+        "When the client first confirmed that it works with your partner, by a confirmation link; null if it did not."
+    )
 
     @field("The partner whose client it is.")
     async def partner(self, info: Info) -> Annotated["Partner", strawberry.lazy("schema.partner")]:
@@ -77,6 +83,14 @@ class Client(Node):
         found: list[Grant] = shown_all(await info.context.load(partner_admins_by_client, self.record))
         return found
 
+    @field(
+        "What removing your partner's people from here would end and leave behind, with the token that the removal needs. "
+        "At most 10,000 grants."
+    )
+    async def removal_review(self, info: Info, *, members: ReviewedMembers = strawberry.UNSET) -> RemovalReview:
+        """Returns the review (F40)."""
+        return await review_of_client(info, self.record, members)
+
     @field("The teams of the account, by name.")
     async def teams(self, info: Info) -> list[Team]:
         """Returns the teams (F54)."""
@@ -87,6 +101,23 @@ class Client(Node):
     async def permission_sets(self, info: Info) -> list[PermissionSet]:
         """Returns the sets (F49)."""
         found: list[PermissionSet] = shown_all(await info.context.load(permission_sets_by_client, self.record))
+        return found
+
+    @field("Every change of the access of your partner's people here, the newest first.")
+    async def timeline(
+        self,
+        info: Info,
+        *,
+        filter: TimelineFilterArgument = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> TimelineConnection:
+        """Returns one page of what happened to access (F55)."""
+        load, key, rows = info.context.load, self.record.id, timeline_filter(given(filter))
+        page = await load(timeline_by_client, key, filter=rows, page=requested(first, after, last, before))
+        found: TimelineConnection = connection(page, lambda: load(timeline_total_by_client, key, filter=rows))
         return found
 
     @field("The monthly recurring revenue that your partner manages here.")

@@ -3,9 +3,11 @@
 import strawberry
 
 from resolvers import viewer as viewer_values
+from resolvers.account import viewer_accounts
 from resolvers.member import members_by_id
 from resolvers.own_token import api_token_totals_by_user, api_tokens_by_user
 from resolvers.user import users_by_id
+from schema.account import Account
 from schema.api_token import ApiTokenConnection
 from schema.connection import After, Before, First, Last, connection, requested
 from schema.context import Info
@@ -35,6 +37,12 @@ class Viewer:
         ]
         members: list[Member] = shown_all([record for record in found if record is not None])
         return members
+
+    @field("The accounts whose own people you are one of, by their age here.")
+    async def accounts(self, info: Info) -> list[Account]:
+        """Returns the accounts of the client's side."""
+        found: list[Account] = shown_all(await viewer_accounts(info.context.reader))
+        return found
 
     @field("What the token allows: `read`, `write`.")
     def scopes(self) -> list[str]:

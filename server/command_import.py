@@ -11,17 +11,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from models.database import Database
+from resolvers.asset_import import import_assets
 from resolvers.client_import import import_clients
 from resolvers.demo.load import load_demo
 from resolvers.demo.sign_in import demo_people
-from resolvers.demo.size import demo_size
+from resolvers.demo.size import THE_AGENCY, demo_size
 from resolvers.import_result import ImportResult, ImportStatus
 from resolvers.import_result import Progress as Report
+from resolvers.issuer import EPHEMERAL
 from resolvers.member_import import import_members
 from resolvers.partner_creation import partner_by_hub_id
+from resolvers.people_import import import_people
+from resolvers.super_admin_import import import_super_admins
 from server.command_database import with_database
+from server.secret_key import link_issuer
+from server.setting import load_settings
 
-app = typer.Typer(help="Bring clients or people of a partner in from a CSV file.", no_args_is_help=True)
+app = typer.Typer(help="Bring clients, people or assets of a partner in from a CSV file.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(help="CSV file in UTF-8 with a header line; - for standard input.")]
 HubId = Annotated[
@@ -63,15 +69,49 @@ def members(file: File, partner: HubId = None) -> None:
     _import("People", import_members, file, partner)
 
 
+@app.command("people")
+def people(
+    file: File,
+    partner: Annotated[
+        int | None, typer.Option(help="Hub ID of the partner whose people they are; without it, the accounts' own.")
+    ] = None,
+) -> None:
+    """Import who has access in client accounts from before this service.
+
+    Columns: hub_id (of the account), email, first_name, last_name, access. Without --partner the people are the accounts' own, and
+    access is SUPER_ADMIN or the name of a built-in permission set; names count for people who are new. With --partner they are
+    members of it, and access is SUPER_ADMIN. Good rows are taken, bad ones are named by their line; importing the same file again
+    changes nothing. Exit code 1 if a row was rejected. For the operator alone: nobody becomes super admin otherwise.
+    """
+    if partner is None:
+        _report("Own people", import_people, file)
+    else:
+        _import("Super admins", import_super_admins, file, partner)
+
+
+@app.command("assets")
+def assets(file: File, partner: HubId = None) -> None:
+    """Import who owns what in client accounts.
+
+    Columns: hub_id (of the client), owner_email, kind (CONTACT, DEAL, WORKFLOW …), external_id, name. The owner is one of the
+    partner's people who has not left, with or without access there; a known asset gets the owner and name of its row. Good rows are
+    taken, bad ones are named by their line; importing the same file again changes nothing. Exit code 1 if a row was rejected.
+    """
+    _import("Assets", import_assets, file, partner)
+
+
 def _import(what: str, importer: Importer, file: Path, partner: int | None) -> None:
+    async def work(database: Database, stream: BinaryIO, report: Report) -> ImportResult:
+        async with database.read() as connection:
+            partner_id = await partner_by_hub_id(connection, partner)
+        return await importer(database, partner_id, stream, report)
+
+    _report(what, work, file)
+
+
+def _report(what: str, work: Callable[[Database, BinaryIO, Report], Awaitable[ImportResult]], file: Path) -> None:
     with _opened(file) as stream, progress_bar(what) as report:
-
-        async def work(database: Database) -> ImportResult:
-            async with database.read() as connection:
-                partner_id = await partner_by_hub_id(connection, partner)
-            return await importer(database, partner_id, stream, report)
-
-        result = with_database(work)
+        result = with_database(lambda database: work(database, stream, report))
     for row in result.rejected:
         typer.echo(f"line {row.line}: {row.message}", err=True)
     counts = ", ".join(f"{result.count(status)} {status.lower()}" for status in ImportStatus)
@@ -104,7 +144,8 @@ def demo(
     with progress_bar("Clients") as report:
 
         async def work(database: Database) -> tuple[bool, dict[str, str]]:
-            made = await load_demo(database, size, report)
+            issuer = link_issuer(load_settings()) if size == THE_AGENCY else EPHEMERAL
+            made = await load_demo(database, size, report, issuer=issuer)
             async with database.read() as connection:
                 return made, await demo_people(connection)
 

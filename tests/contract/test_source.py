@@ -23,6 +23,8 @@ MAY_FILTER_TENANTS = {
     "resolvers/demo/": "makes its own partners and has no viewer",
     "resolvers/client_import.py": "writes into the partner that the viewer acts for",
     "resolvers/member_import.py": "writes into the partner that the viewer acts for",
+    "resolvers/asset_import.py": "writes into the partner that the operator names",
+    "resolvers/super_admin_import.py": "writes what the operator says at the command line, where there is no viewer",
     "resolvers/admission.py:admit": "writes what the operator says at the command line, where there is no viewer",
     "resolvers/acting_partner.py:acting_place": "finds out whether the viewer still acts for the partner, from whom tenancy follows",
     "resolvers/client.py:client_by_hub_id": "narrows what is readable to the partner that the caller names",

@@ -1,0 +1,179 @@
+"""What a client decides about a partner's people in its own account: the client is the authority there, whoever gave what (P07, P08)."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import astuple, dataclass, replace
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.client import clients
+from models.database import Database
+from models.dialect import lock_rows
+from models.grant import AccessType, GrantStatus, Seat, grants
+from models.member import members
+from models.operation import OperationKind, OutcomeStatus
+from models.permission.catalogue import catalogue
+from models.table import now
+from resolvers.account_manager import check_account_manager
+from resolvers.direct_operation import DirectCell, DirectOperation, write_directly
+from resolvers.error import RefusalCode, refuse
+from resolvers.idempotency import IdempotentCall, remember, remembered
+from resolvers.interning import state_contents
+from resolvers.operation.outcome_code import OutcomeCode
+from resolvers.operation.situation import Decision
+from resolvers.readable import readable_account_partners
+from resolvers.viewer import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOrder:
+    """What every decision of a client's names: the account, which of its partners, why, and how it is asked for."""
+
+    account_id: int | None
+    client_id: int | None
+    """The key of the relationship with the partner."""
+    reason: str | None = None
+    dry_run: bool = False
+    as_json: str = "{}"
+    """The request in the caller's words, kept with the operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAnswer:
+    """What became of a client's decision."""
+
+    account_id: int
+    client_id: int
+    changed: int = 0
+    """How many people's access is another now."""
+    refused: tuple[tuple[int, OutcomeCode], ...] = ()
+    """The grants that stay as they are although they were meant, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """A living grant of the partner's, and the decision that leaves it as it is."""
+
+    row: Row[Any]
+    as_is: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class ClientDecision:
+    """The transaction in which a client decides; the relationship is locked, so nobody gives access under it meanwhile."""
+
+    connection: AsyncConnection
+    viewer: Viewer
+    order: ClientOrder
+    client: Row[Any]
+    """The relationship with the partner."""
+
+    async def living(self) -> list[Living]:
+        """Returns the partner's people there who have access, the deactivated among them, and locks the people."""
+        here = (grants.c.client_id == self.client.id, grants.c.ended == 0)
+        people = members.c.id.in_(select(grants.c.member_id).where(*here))
+        await lock_rows(self.connection, select(members.c.id).where(people).order_by(members.c.id))
+        statement = select(grants).where(*here).order_by(grants.c.member_id)
+        rows = (await self.connection.execute(statement)).all()
+        states = await state_contents(self.connection, {row.state_id for row in rows})
+        return [Living(row, _as_is(row, states[row.state_id])) for row in rows]
+
+    async def carry_out(self, kind: OperationKind, decided: Sequence[tuple[Living, Decision]]) -> ClientAnswer:
+        """Writes the decisions as one operation by the client's person, and returns what became of them."""
+        answer = ClientAnswer(self.client.account_id, self.client.id)
+        if not decided:
+            return answer
+        operation = DirectOperation(
+            partner_id=self.client.partner_id,
+            kind=kind,
+            at=now(),
+            requested_by_id=self.viewer.user_id,
+            reason=self.order.reason,
+            request=self.order.as_json,
+        )
+        cells = [
+            DirectCell(
+                client_id=self.client.id,
+                account_id=self.client.account_id,
+                member_id=living.row.member_id,
+                user_id=living.row.user_id,
+                decision=decision,
+                grant_id=living.row.id,
+                expires_at=living.row.expires_at,
+            )
+            for living, decision in decided
+        ]
+        recorded = await write_directly(self.connection, operation, cells)
+        refused = tuple(
+            (living.row.id, code)
+            for (living, _), done in zip(decided, recorded, strict=True)
+            if done.decision.status is OutcomeStatus.REJECTED and (code := done.decision.code)
+        )
+        changed = sum(done.decision.status is OutcomeStatus.APPLIED for done in recorded)
+        return replace(answer, changed=changed, refused=refused)
+
+
+async def decide_as_client(
+    database: Database,
+    viewer: Viewer,
+    order: ClientOrder,
+    call: IdempotentCall | None,
+    work: Callable[[ClientDecision], Awaitable[ClientAnswer]],
+) -> ClientAnswer:
+    """Does the work in one transaction for somebody who decides for the account, and once however often it is tried.
+
+    Raises:
+        RefusedError: NOT_FOUND for an account or a partner that the viewer does not know of (T1), FORBIDDEN, and what the work
+            refuses.
+    """
+    async with database.rehearse() if order.dry_run else database.write() as session:
+        first = None if order.dry_run else await remembered(session, call)
+        if first is not None:
+            account_id, client_id, changed, refused = first
+            codes = tuple((grant_id, OutcomeCode(code)) for grant_id, code in refused)
+            return ClientAnswer(account_id, client_id, changed, codes)
+        connection = await session.connection()
+        await check_account_manager(connection, viewer, order.account_id, "input", "account")
+        client = await _client(connection, viewer, order)
+        answer = await work(ClientDecision(connection, viewer, order, client))
+        if not order.dry_run:
+            await remember(session, call, astuple(answer))
+    return answer
+
+
+async def _client(connection: AsyncConnection, viewer: Viewer, order: ClientOrder) -> Row[Any]:
+    """Returns the relationship, locked until the transaction ends: nobody gives access under it meanwhile."""
+    known = readable_account_partners(viewer).where(
+        clients.c.id == order.client_id, clients.c.account_id == order.account_id
+    )
+    if await connection.scalar(known) is None:
+        raise refuse(
+            RefusalCode.NOT_FOUND,
+            "No such agency works in this account: account.partners lists them.",
+            "input",
+            "partner",
+        )
+    await lock_rows(connection, select(clients.c.id).where(clients.c.id == order.client_id))
+    return (await connection.execute(select(clients).where(clients.c.id == order.client_id))).one()
+
+
+def _as_is(row: Row[Any], held: int) -> Decision:
+    status, access_type, seat = GrantStatus(row.status), AccessType(row.access_type), Seat(row.seat)
+    return Decision(
+        status=OutcomeStatus.NOOP,
+        code=OutcomeCode.NO_CHANGE,
+        before=held,
+        after=held,
+        requested=held,
+        authority=catalogue.everything,
+        before_status=status,
+        before_access_type=access_type,
+        before_seat=seat,
+        before_set_version_id=row.set_version_id,
+        after_status=status,
+        after_access_type=access_type,
+        seat=seat,
+        set_version_id=row.set_version_id,
+        customised=row.customised,
+    )

@@ -87,7 +87,7 @@ async def update_client(
         if first is not None:
             return int(first)
         connection = await session.connection()
-        found = await _client(connection, viewer, client_id)
+        found = await _client(connection, viewer, client_id, None if patch.lead_id is KEEP else patch.lead_id)
         values = _named(found, patch) | _billed(found, patch)
         if patch.lead_id is not KEEP:
             await _check_lead(connection, found, patch.lead_id)
@@ -98,8 +98,8 @@ async def update_client(
     return key
 
 
-async def _client(connection: AsyncConnection, viewer: Viewer, client_id: int | None) -> Row[Any]:
-    """Returns the client with the account's official data, locked until the transaction ends."""
+async def _client(connection: AsyncConnection, viewer: Viewer, client_id: int | None, lead_id: int | None) -> Row[Any]:
+    """Returns the client with the account's official data; both and the coming lead are locked until the transaction ends."""
     readable = select(clients.c.partner_id, clients.c.account_id).where(
         clients.c.id == client_id, clients.c.id.in_(readable_clients(viewer))
     )
@@ -108,6 +108,8 @@ async def _client(connection: AsyncConnection, viewer: Viewer, client_id: int | 
         raise refuse(RefusalCode.NOT_FOUND, "There is no such client.", "input", "client")
     # The client before the account, as an import locks them: the official name must not change under the texts made of it.
     await lock_rows(connection, select(clients.c.id).where(clients.c.id == client_id))
+    # Nobody leaves the partner while they are made lead person.
+    await lock_rows(connection, select(members.c.id).where(members.c.id == lead_id))
     await lock_rows(connection, select(accounts.c.id).where(accounts.c.id == known.account_id))
     await check_acting(connection, viewer, known.partner_id)
     statement = (

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, or_, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import Database
-from models.dialect import lock_rows
+from models.grant import grants
 from models.member import ManagerRights, MemberKind, MemberStatus, members
 from models.partner import partners
+from models.table import now
 from models.user import users
 from resolvers.acting_partner import check_acting
 from resolvers.email_address import email_address
@@ -17,15 +18,15 @@ from resolvers.entry_file import EntryFile
 from resolvers.error import RefusalCode, refuse
 from resolvers.free_text import optional_line, refusing_at
 from resolvers.idempotency import IdempotentCall, remember, remembered
+from resolvers.last_editor import check_other_editor
+from resolvers.leaver_consequence import LeaverConsequence, consequence
+from resolvers.locked_member import lock_partner, member_to_change
 from resolvers.member_import import MemberEntry, write_members
 from resolvers.member_name import member_name
-from resolvers.readable import readable_members
 from resolvers.verification import why_verified
 from resolvers.viewer import Viewer
 
 LONGEST_NAME = 200
-
-_OTHER = members.alias("other_member")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,13 @@ class MemberPatch:
     manager_rights: ManagerRights | None = None
     verified: bool | None = None
     status: MemberStatus | None = None
+    accept_lockout: bool = False
+    """For a deactivation: clients may be left with people but without an ACTIVE partner admin (N04)."""
+
+    @property
+    def deactivates(self) -> bool:
+        """Says whether the person is not to work for the partner for now."""
+        return self.status is MemberStatus.DEACTIVATED
 
     def checked(self) -> "MemberPatch":
         """Returns the patch with names as they are stored.
@@ -77,7 +85,7 @@ class MemberPatch:
         Raises:
             RefusedError: INVALID_INPUT, if it changes nothing, names cannot be used, or somebody is to leave.
         """
-        if self == MemberPatch():
+        if not self.told():
             raise refuse(
                 RefusalCode.INVALID_INPUT,
                 "Say what to change: firstName, lastName, kind, managerRights, verified or status.",
@@ -86,7 +94,7 @@ class MemberPatch:
         if self.status is MemberStatus.LEFT:
             raise refuse(
                 RefusalCode.INVALID_INPUT,
-                "Here a person becomes ACTIVE or DEACTIVATED. Leaving ends all access, so it is a step of its own.",
+                "Here a person becomes ACTIVE or DEACTIVATED. Leaving ends all access: removeMember does it.",
                 "input",
                 "status",
             )
@@ -120,7 +128,7 @@ async def add_member(
         if first is not None:
             return int(first)
         connection = await session.connection()
-        await _lock_partner(connection, partner_id)
+        await lock_partner(connection, partner_id)
         await check_acting(connection, viewer, partner_id)
         known = (
             await connection.execute(
@@ -156,7 +164,8 @@ async def update_member(
 
     Raises:
         RefusedError: NOT_FOUND, FORBIDDEN, NOT_A_PARTNER, INVALID_INPUT, CONFLICT for somebody who left or a partner admin who
-            would be unverified (F09), or LAST_EDITOR if nobody could act in the manager any more (R14).
+            would be unverified (F09), LAST_EDITOR if nobody could act in the manager any more (R14), or WOULD_LOCK_OUT if clients
+            with other people would have no partner admin who works for the partner (N04).
     """
     patch = patch.checked()
     async with database.write() as session:
@@ -164,7 +173,8 @@ async def update_member(
         if first is not None:
             return int(first)
         connection = await session.connection()
-        found = await _member(connection, viewer, member_id, patch)
+        demotes = patch.status is not None or patch.manager_rights is not None
+        found = await member_to_change(connection, viewer, member_id, demotes=demotes, with_clients=patch.deactivates)
         if found.status == MemberStatus.LEFT:
             raise refuse(
                 RefusalCode.CONFLICT,
@@ -174,6 +184,7 @@ async def update_member(
             )
         await _check_verified(connection, found, patch)
         await _check_editors(connection, found, patch)
+        await _check_lockout(connection, found, patch)
         told = {name: value for name, value in patch.told().items() if getattr(found, name) != value}
         if told:
             first, last = (told.get(name, getattr(found, name)) for name in ("first_name", "last_name"))
@@ -198,36 +209,6 @@ def _check_left(email: str, status: MemberStatus) -> None:
         raise refuse(RefusalCode.CONFLICT, f"{email} is a member already: {advice}.", "input", "email")
 
 
-async def _lock_partner(connection: AsyncConnection, partner_id: int) -> None:
-    """Lets one writer at a time judge who is a member and who may act."""
-    await lock_rows(connection, select(partners.c.id).where(partners.c.id == partner_id))
-
-
-async def _member(connection: AsyncConnection, viewer: Viewer, member_id: int | None, patch: MemberPatch) -> Row[Any]:
-    """Returns the membership and the user's address, locked until the transaction ends."""
-    readable = select(members.c.partner_id).where(members.c.id == member_id, members.c.id.in_(readable_members(viewer)))
-    partner_id = (await connection.execute(readable)).scalar_one_or_none()
-    if partner_id is None:
-        raise refuse(RefusalCode.NOT_FOUND, "There is no such member.", "input", "member")
-    viewer.acting(partner_id)
-    await _lock_partner(connection, partner_id)
-    # Grants of the pipeline lock the member too, so nobody becomes partner admin between the check and the change.
-    await lock_rows(connection, select(members.c.id).where(members.c.id == member_id))
-    is_super_admin = await check_acting(connection, viewer, partner_id)
-    statement = (
-        select(members, users.c.email).join(users, users.c.id == members.c.user_id).where(members.c.id == member_id)
-    )
-    found = (await connection.execute(statement)).one()
-    if found.super_admin and not is_super_admin and (patch.status is not None or patch.manager_rights is not None):
-        raise refuse(
-            RefusalCode.FORBIDDEN,
-            "Only a super admin of the partner account changes the status or rights of another.",
-            "input",
-            "member",
-        )
-    return found
-
-
 async def _check_verified(connection: AsyncConnection, found: Row[Any], patch: MemberPatch) -> None:
     """Refuses to unverify somebody who is partner admin somewhere: only verified people may be (F09)."""
     if patch.verified is not False or not found.verified:
@@ -244,19 +225,26 @@ async def _check_editors(connection: AsyncConnection, found: Row[Any], patch: Me
         after["status"], after["manager_rights"], found
     ):
         return
-    other = (
-        select(_OTHER.c.id)
-        .join(members, members.c.partner_id == _OTHER.c.partner_id)
-        .where(members.c.id == found.id, _OTHER.c.id != members.c.id, _OTHER.c.status == MemberStatus.ACTIVE)
-        .where(or_(_OTHER.c.super_admin, _OTHER.c.manager_rights == ManagerRights.EDIT))
-        .limit(1)
-    )
-    if await connection.scalar(other) is None:
+    field = "managerRights" if after["status"] == MemberStatus.ACTIVE else "status"
+    await check_other_editor(connection, found.id, "input", field)
+
+
+async def _check_lockout(connection: AsyncConnection, found: Row[Any], patch: MemberPatch) -> None:
+    """Refuses to deactivate the last partner admin of clients with other people, unless that is accepted (N04)."""
+    if not patch.deactivates or patch.accept_lockout or found.status != MemberStatus.ACTIVE:
+        return
+    told = consequence(grants, now())
+    locked_out = select(func.count()).where(grants.c.member_id == found.id, grants.c.ended == 0)
+    count = await connection.scalar(locked_out.where(told == LeaverConsequence.NO_PARTNER_ADMIN_LEFT.value)) or 0
+    if count:
+        where = "one client that has" if count == 1 else f"{count} clients that have"
         raise refuse(
-            RefusalCode.LAST_EDITOR,
-            "Nobody would be left who can act in the manager: give somebody else managerRights EDIT first.",
+            RefusalCode.WOULD_LOCK_OUT,
+            f"The person is the last active partner admin in {where} other people, whose access nobody could change any more. "
+            "Make somebody else partner admin there first (leaverReport.clientsWithoutPartnerAdmin names them), or say "
+            "acceptLockout: true.",
             "input",
-            "managerRights" if after["status"] == MemberStatus.ACTIVE else "status",
+            "status",
         )
 
 

@@ -6,12 +6,16 @@ import strawberry
 
 from models.member import ManagerRights, MemberKind, MemberStatus
 from resolvers import member_filter as member_rows
+from resolvers.access_link import personal_links_by_member
 from resolvers.grant import grant_totals_by_member, grants_by_member
+from resolvers.leaver_report import leaver_reports_by_member
 from resolvers.member import MemberRecord, members_by_id
 from resolvers.member_order import BY_NAME, MemberOrderField, member_order
 from resolvers.page import Order
 from resolvers.partner import partners_by_id
 from resolvers.permission_set import permission_sets_by_id
+from resolvers.timeline import timeline_by_member, timeline_total_by_member
+from schema.access_link import AccessLink
 from schema.connection import After, Before, Connection, First, Last, connection, given, requested, several
 from schema.context import Info
 from schema.enum import OrderDirection
@@ -20,9 +24,12 @@ from schema.grant import GrantConnection, GrantFilterArgument, grant_filter
 from schema.node import Node
 from schema.permission_set import PermissionSet
 from schema.record import shown, shows
+from schema.removal_review import RemovalReview, ReviewedClients, review_of_member
+from schema.timeline import TimelineConnection, TimelineFilterArgument, timeline_filter
 from schema.user import User
 
 if TYPE_CHECKING:
+    from schema.leaver_report import LeaverReport
     from schema.partner import Partner
 
 
@@ -65,6 +72,52 @@ class Member(Node):
         load, rows = info.context.load, grant_filter(given(filter))
         page = await load(grants_by_member, self.record, filter=rows, page=requested(first, after, last, before))
         found: GrantConnection = connection(page, lambda: load(grant_totals_by_member, self.record, filter=rows))
+        return found
+
+    @field(
+        "What would happen if the person left the partner now; it changes nothing. Needs the partner's manager to be open to you."
+    )
+    async def leaver_report(self, info: Info) -> Annotated["LeaverReport", strawberry.lazy("schema.leaver_report")]:
+        """Returns the leaver simulation (N03)."""
+        info.context.reader.viewer.open_manager(self.record.partner_id)
+        report: LeaverReport = shown(await info.context.load(leaver_reports_by_member, self.record))
+        return report
+
+    @field("Every change of the person's access, the newest first. Needs the partner's manager to be open to you.")
+    async def timeline(
+        self,
+        info: Info,
+        *,
+        filter: TimelineFilterArgument = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> TimelineConnection:
+        """Returns one page of what happened to the person's access (F55)."""
+        info.context.reader.viewer.open_manager(self.record.partner_id)
+        load, key, rows = info.context.load, self.record.id, timeline_filter(given(filter))
+        page = await load(timeline_by_member, key, filter=rows, page=requested(first, after, last, before))
+        found: TimelineConnection = connection(page, lambda: load(timeline_total_by_member, key, filter=rows))
+        return found
+
+    @field(
+        "What removing the person's access would end and leave behind, with the token that the removal needs. "
+        "Needs the partner's manager to be open to you. At most 10,000 grants."
+    )
+    async def removal_review(self, info: Info, *, clients: ReviewedClients = strawberry.UNSET) -> RemovalReview:
+        """Returns the review (F38)."""
+        info.context.reader.viewer.open_manager(self.record.partner_id)
+        return await review_of_member(info, self.record, clients)
+
+    @field(
+        "The person's own access link that lives now: any client may approve it; null if there is none, see getAccessLink. "
+        "Needs the partner's manager to be open to you."
+    )
+    async def access_link(self, info: Info) -> AccessLink | None:
+        """Returns the personal link (F15)."""
+        info.context.reader.viewer.open_manager(self.record.partner_id)
+        found: AccessLink | None = shown(await info.context.load(personal_links_by_member, self.record))
         return found
 
     @field("What the person gets where `defaultSet` is asked for.")

@@ -65,6 +65,10 @@ class UpdateMemberInput:
         description="ACTIVE or DEACTIVATED. Deactivated people cannot open the manager and are given no access; what they "
         "have in clients stays until it is taken away. The last person with EDIT stays active."
     )
+    accept_lockout: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="With `status: DEACTIVATED`: accepts that clients are left with people but without an active partner admin.",
+    )
 
 
 @strawberry.type(description="The answer to adding a person.")
@@ -130,6 +134,7 @@ class MemberMutation:
             manager_rights=told(input.manager_rights),
             verified=told(input.verified),
             status=told(input.status),
+            accept_lockout=bool(given(input.accept_lockout)),
         )
         member_id, call = decode_key(str(input.member), "Member"), idempotent_call(info, input)
         key = await update_member(context.database, context.reader.viewer, member_id, patch, call)

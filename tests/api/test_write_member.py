@@ -372,6 +372,72 @@ async def test_a_deactivated_person_keeps_the_grants_and_cannot_act_until_active
     assert (await done(theirs, "addMember", email="x@example.com", kind="EMPLOYEE"))["status"] == "ACTIVE"
 
 
+async def test_n04_the_last_partner_admin_of_others_is_deactivated_only_if_the_lockout_is_accepted(
+    factory: Factory,
+) -> None:
+    """R7; the grants stay, so that activating the person makes them partner admin again."""
+    story = await Story.begin(factory)
+    person, idle = await factory.member(story.partner), await factory.member(story.partner, status="DEACTIVATED")
+    places = await factory.clients(story.partner, 4)
+    for client in places:
+        await factory.partner_admin(client, person)
+    helper = await factory.member(story.partner)
+    await factory.grant(places[0], helper, {"contacts.view": "ALL"})
+    await factory.grant(places[1], helper, status=GrantStatus.DEACTIVATED)
+    await factory.partner_admin(places[1], idle)
+    second = await factory.partner_admin(places[2], helper)
+    deactivation = {"member": node_id(person), "status": "DEACTIVATED"}
+    refusal = await refused(story, "updateMember", **deactivation)
+    assert (why(refusal), refusal["__typename"]) == (("WOULD_LOCK_OUT", ["input", "status"]), "ConflictError")
+    assert "2 clients" in refusal["message"]
+    assert "acceptLockout: true" in refusal["message"]
+    await factory.move(second, GrantStatus.DEACTIVATED)
+    refusal = await refused(story, "updateMember", **deactivation, acceptLockout=False, lastName="Other")
+    assert "3 clients" in refusal["message"]
+    before = (await contents(factory.database))["grant"]
+    changed = await done(story, "updateMember", **deactivation, acceptLockout=True)
+    assert (changed["status"], changed["totalClients"]) == ("DEACTIVATED", 4)
+    assert (await contents(factory.database))["grant"] == before
+    assert (await done(story, "updateMember", **deactivation))["status"] == "DEACTIVATED"
+    assert (await done(story, "updateMember", member=node_id(person), status="ACTIVE"))["status"] == "ACTIVE"
+
+
+async def test_n04_deactivating_somebody_who_is_not_the_last_partner_admin_needs_nothing(factory: Factory) -> None:
+    """Nor does one who is alone in the client, or anything but a deactivation."""
+    story = await Story.begin(factory)
+    person, helper = await factory.members(story.partner, 2)
+    alone, shared = await factory.clients(story.partner, 2)
+    await factory.partner_admin(alone, person)
+    for admin in (person, helper):
+        await factory.partner_admin(shared, admin)
+    assert (await done(story, "updateMember", member=node_id(person), status="DEACTIVATED"))["status"] == "DEACTIVATED"
+    changed = await done(story, "updateMember", member=node_id(helper), kind="CONTRACTOR", managerRights="NONE")
+    assert (changed["kind"], changed["managerRights"]) == ("CONTRACTOR", "NONE")
+    refusal = await refused(story, "updateMember", member=node_id(helper), status="DEACTIVATED")
+    assert refusal["code"] == "WOULD_LOCK_OUT"
+    assert "one client " in refusal["message"]
+
+
+async def test_n04_of_the_last_two_partner_admins_deactivated_at_once_one_stays(factory: Factory) -> None:
+    story = await Story.begin(factory)
+    client, people = await factory.client(story.partner), await factory.members(story.partner, 2)
+    await factory.grant(client, await factory.member(story.partner))
+    for person in people:
+        await factory.partner_admin(client, person)
+    answers = await asyncio.gather(
+        *(edit(story, "updateMember", member=node_id(person), status="DEACTIVATED") for person in people)
+    )
+    assert sorted([error["code"] for error in answer["userErrors"]] for answer in answers) == [[], ["WOULD_LOCK_OUT"]]
+    statuses = sorted([(await row_of(factory.database, person)).status for person in people])
+    assert statuses == ["ACTIVE", "DEACTIVATED"]
+
+
+async def test_accepting_a_lockout_is_no_change_of_its_own(factory: Factory) -> None:
+    story = await Story.begin(factory)
+    refusal = await refused(story, "updateMember", member=node_id(story.actor), acceptLockout=True)
+    assert why(refusal) == ("INVALID_INPUT", ["input"])
+
+
 async def test_nobody_leaves_or_returns_by_an_update(factory: Factory) -> None:
     story = await Story.begin(factory)
     gone, person = await factory.member(story.partner, status=MemberStatus.LEFT), await factory.member(story.partner)

@@ -17,7 +17,9 @@ _LONGEST_ID = 200
 class Identified(Protocol):
     """What an entity's record has at least."""
 
-    id: int
+    @property
+    def id(self) -> int | str:
+        """Returns the key: a row's number, or the name of an entry of the data."""
 
 
 def encode(type_name: str, key: int | str) -> strawberry.ID:

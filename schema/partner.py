@@ -6,12 +6,18 @@ import strawberry
 
 from models.member import ManagerRights, MemberKind
 from models.partner import PartnerProgram
+from resolvers.access_link import access_link_totals_by_partner, access_links_by_partner
 from resolvers.client import client_totals_by_partner, clients_by_partner
+from resolvers.confirmation_link import confirmation_link_totals_by_partner, confirmation_links_by_partner
 from resolvers.member import member_totals_by_partner, members_by_partner
 from resolvers.operation.record import operation_totals_by_partner, operations_by_partner
 from resolvers.partner import PartnerRecord, partners_by_id, viewer_rights
 from resolvers.permission_set import permission_set_totals_by_partner, permission_sets_by_partner
+from resolvers.timeline import timeline_by_partner, timeline_total_by_partner
+from resolvers.wish import wishes_by_partner
+from schema.access_link import AccessLinkConnection
 from schema.client import ClientConnection, ClientFilterArgument, ClientOrderArgument, client_filter, order_of_clients
+from schema.confirmation_link import ConfirmationLinkConnection
 from schema.connection import After, Before, First, Last, Search, connection, given, requested
 from schema.context import Info
 from schema.field import column, field
@@ -19,7 +25,9 @@ from schema.member import MemberConnection, MemberFilterArgument, MemberOrderArg
 from schema.node import Node
 from schema.operation import OperationConnection
 from schema.permission_set import PermissionSetConnection
-from schema.record import shows
+from schema.record import shown_all, shows
+from schema.timeline import TimelineConnection, TimelineFilterArgument, timeline_filter
+from schema.wish import Wish
 
 OPEN = "Needs the manager to be open to you: the right Partner employee management, or super admin of the partner."
 
@@ -157,6 +165,73 @@ class Partner(Node):
         load, partner, page = info.context.load, self.record, requested(first, after, last, before)
         found: OperationConnection = connection(
             await load(operations_by_partner, partner, page=page), lambda: load(operation_totals_by_partner, partner)
+        )
+        return found
+
+    @field("What people want the product to do: what has the most votes first. The same for all partners.")
+    async def wishes(self, info: Info) -> list[Wish]:
+        """Returns the wishes by rank (F48)."""
+        found: list[Wish] = shown_all(await info.context.load(wishes_by_partner, self.record))
+        return found
+
+    @field("Where you are asked what you think of the service; null while there is no survey.")
+    def survey_url(self, info: Info) -> str | None:
+        """Returns the address that the operator has set (F57)."""
+        return info.context.survey_url
+
+    @field(f"Every change of the access of the partner's people, the newest first. {OPEN}")
+    async def timeline(
+        self,
+        info: Info,
+        *,
+        filter: TimelineFilterArgument = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> TimelineConnection:
+        """Returns one page of what happened to access (F55)."""
+        info.context.reader.viewer.open_manager(self.record.id)
+        load, key, rows = info.context.load, self.record.id, timeline_filter(given(filter))
+        page = await load(timeline_by_partner, key, filter=rows, page=requested(first, after, last, before))
+        found: TimelineConnection = connection(page, lambda: load(timeline_total_by_partner, key, filter=rows))
+        return found
+
+    @field(f"The people's access links, the newest first; those that have ended are among them. {OPEN}")
+    async def access_links(
+        self,
+        info: Info,
+        *,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> AccessLinkConnection:
+        """Returns one page of access links (P06)."""
+        info.context.reader.viewer.open_manager(self.record.id)
+        load, partner, page = info.context.load, self.record, requested(first, after, last, before)
+        found: AccessLinkConnection = connection(
+            await load(access_links_by_partner, partner, page=page),
+            lambda: load(access_link_totals_by_partner, partner),
+        )
+        return found
+
+    @field(f"The links with which clients confirm, the newest first; those that have ended are among them. {OPEN}")
+    async def confirmation_links(
+        self,
+        info: Info,
+        *,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> ConfirmationLinkConnection:
+        """Returns one page of confirmation links (F53)."""
+        info.context.reader.viewer.open_manager(self.record.id)
+        load, partner, page = info.context.load, self.record, requested(first, after, last, before)
+        found: ConfirmationLinkConnection = connection(
+            await load(confirmation_links_by_partner, partner, page=page),
+            lambda: load(confirmation_link_totals_by_partner, partner),
         )
         return found
 

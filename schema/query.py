@@ -5,16 +5,21 @@ from typing import Annotated
 
 import strawberry
 
+from resolvers.account import account_by_hub_id, accounts_by_id
 from resolvers.client import client_by_hub_id, clients_by_id
 from resolvers.error import InputError
+from resolvers.invitation import invitation_by_token
 from resolvers.member import member_by_email, members_by_id
 from resolvers.partner import only_partner, partners_by_id, viewer_partners
+from resolvers.wish import wishes_by_key
+from schema.account import Account
 from schema.client import Client
 from schema.connection import given
 from schema.context import Context, Info
 from schema.field import field
+from schema.invitation import AccessLinkInvitation
 from schema.member import Member
-from schema.node import Node, decode, decode_key
+from schema.node import Node, decode, decode_key, decode_text
 from schema.partner import Partner
 from schema.permission import PermissionCatalog
 from schema.record import ENTITIES, shown, shown_all
@@ -40,6 +45,14 @@ class MemberKey:
     email: EmailAddress | None = strawberry.field(
         default=strawberry.UNSET, description="The e-mail address, in whatever spelling of upper and lower case."
     )
+
+
+@strawberry.input(one_of=True, description="The ways to name an account.")
+class AccountKey:
+    """Exactly one key of an account (R10)."""
+
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Its id.")
+    hub_id: str | None = strawberry.field(default=strawberry.UNSET, description="Its Hub ID.")
 
 
 AmongPartners = Annotated[
@@ -143,6 +156,32 @@ class Query:
         found: Member | None = shown(record)
         return found
 
+    @field("An account whose own people you are one of: the client's side.")
+    async def account(
+        self, info: Info, by: Annotated[AccountKey, strawberry.argument(description="Which account.")]
+    ) -> Account | None:
+        """Returns one account, null for unknown and foreign ones alike (T1)."""
+        info.context.signed_in("read")
+        if by.hub_id:
+            record = await account_by_hub_id(info.context.reader, by.hub_id)
+        else:
+            key = decode_key(str(by.id), "Account")
+            record = None if key is None else await info.context.load(accounts_by_id, key)
+        found: Account | None = shown(record)
+        return found
+
+    @field(
+        "What the token of an access link or confirmation link opens: look at it before you decide. Null for everything that does "
+        "not open: unknown, cut, expired, revoked, used or answered, or for an account whose own people you are not one of."
+    )
+    async def access_link(
+        self, info: Info, token: Annotated[str, strawberry.argument(description="What follows the # in the address.")]
+    ) -> AccessLinkInvitation | None:
+        """Returns who asks for what (F16, F53, L8)."""
+        info.context.signed_in("read")
+        found: AccessLinkInvitation | None = shown(await invitation_by_token(info.context.reader, token))
+        return found
+
     @field("All permissions there are, and the comparison of the two kinds of admin. Needs no token.")
     def permission_catalog(self) -> PermissionCatalog:
         """Returns the catalogue (F03, F14)."""
@@ -150,6 +189,10 @@ class Query:
 
 
 async def _node(context: Context, text: str) -> Node | None:
+    named = decode_text(text)
+    if named is not None and named[0] == "Wish":
+        wish: Node | None = shown(await context.load(wishes_by_key, named[1]))
+        return wish
     found = decode(text)
     if found is None or found[0] not in ENTITIES:
         return None

@@ -12,7 +12,7 @@ from models import migration
 from models.database import Database
 from models.permission.rule_cases import answer_cases
 from schema.schema import sdl
-from server import command_import, command_partner, command_serve, command_token
+from server import command_feedback, command_import, command_outbox, command_partner, command_serve, command_token
 from server.command_database import migrate, with_database
 
 app = typer.Typer(
@@ -31,6 +31,8 @@ app.add_typer(command_import.app, name="import")
 app.command("demo")(command_import.demo)
 app.add_typer(command_token.app, name="token")
 app.add_typer(command_partner.app, name="partner")
+app.add_typer(command_outbox.app, name="outbox")
+app.command("feedback")(command_feedback.feedback)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 Typer's callback of a flag

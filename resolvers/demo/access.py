@@ -116,9 +116,9 @@ class RunWriter:
             )
             for cell in cells
         ]
-        keys = await write_directly(self._connection, operation, direct)
-        for cell, key in zip(cells, keys, strict=True):
-            cell.grant_id = key
+        recorded = await write_directly(self._connection, operation, direct)
+        for cell, made in zip(cells, recorded, strict=True):
+            cell.grant_id = made.grant_id
 
     def _cells(self, run: Run, found: Sequence[ClientPlace], lead: int) -> Iterable[_Cell]:
         admin = self._templates.partner_admin

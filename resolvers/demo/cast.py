@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from models.member import ManagerRights, MemberKind, MemberStatus
-from resolvers.demo.name import person_email, person_name
+from resolvers.demo.name import company_domain, company_name, person_email, person_name
 
 
 class Part(StrEnum):
@@ -68,6 +68,9 @@ DEMO_PEOPLE = (
     DemoPerson(CONTRACTOR.email, "contractor of two agencies"),
 )
 THE_OTHER_OWNER = DemoPerson(f"bella@{STUDIO_DOMAIN}", "owner of the second agency, which shares some accounts")
+THE_CLIENT = DemoPerson(
+    f"office@{company_domain(company_name(0))}", "the client's own side: super admin of account 1000001, in no agency"
+)
 
 
 def cast(partner: int, count: int, domain: str, *, story: bool) -> list[Person]:

@@ -11,12 +11,14 @@ from models.operation import OperationKind, OperationState, operations
 from models.partner import partners
 from resolvers.demo.access import RunWriter
 from resolvers.demo.blueprint import BEGINNING, Blueprint, Run, blueprints
+from resolvers.demo.life import write_life
 from resolvers.demo.population import Troupe, write_clients, write_defaults, write_people
 from resolvers.demo.size import DemoSize
 from resolvers.demo.template import Templates, write_templates
 from resolvers.error import RefusalCode, refuse
 from resolvers.import_result import Progress
 from resolvers.interning import publish_catalogue
+from resolvers.issuer import EPHEMERAL, Issuer
 
 _MARK = '{"demo": '
 
@@ -27,11 +29,14 @@ async def is_new(database: Database) -> bool:
         return not await connection.scalar(select(func.count()).select_from(partners))
 
 
-async def load_demo(database: Database, size: DemoSize, progress: Progress | None = None) -> bool:
+async def load_demo(
+    database: Database, size: DemoSize, progress: Progress | None = None, *, issuer: Issuer = EPHEMERAL
+) -> bool:
     """Loads the demo and returns True; if it is there already, changes nothing and returns False.
 
     The demo agency is one transaction. A larger one is written in runs of clients, so that memory stays bounded; if it is
-    interrupted, the database is to be thrown away, and a next call says so.
+    interrupted, the database is to be thrown away, and a next call says so. The demo agency has access links too, whose tokens
+    the issuer makes.
 
     Raises:
         RefusedError: INVALID_INPUT, if the database has something else in it.
@@ -54,6 +59,9 @@ async def load_demo(database: Database, size: DemoSize, progress: Progress | Non
                 done += run.end - run.first
                 if progress:
                     progress(done, total)
+            if plan.story and plan.index == 0:
+                async with once.step() as connection:
+                    await write_life(connection, troupe, issuer)
         async with once.step() as connection:
             await connection.execute(
                 update(operations).where(operations.c.id == mark).values(state=OperationState.COMPLETED)

@@ -10,7 +10,7 @@ from models.operation import OperationState, operations
 from models.table import now
 from models.user import users
 from resolvers.api_token import create_token
-from resolvers.demo.cast import DEMO_PEOPLE, THE_OTHER_OWNER
+from resolvers.demo.cast import DEMO_PEOPLE, THE_CLIENT, THE_OTHER_OWNER
 
 NAME = "demo sign-in"
 DAYS = 7
@@ -34,7 +34,7 @@ async def demo_people(connection: AsyncConnection) -> dict[str, str]:
     )
     if await connection.scalar(marked.limit(1)) is None:
         return {}
-    who = {person.email: person.who for person in (*DEMO_PEOPLE, THE_OTHER_OWNER)}
+    who = {person.email: person.who for person in (*DEMO_PEOPLE, THE_OTHER_OWNER, THE_CLIENT)}
     found = set(await connection.scalars(select(users.c.email).where(users.c.email.in_(who))))
     return {email: words for email, words in who.items() if email in found}
 

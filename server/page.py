@@ -20,6 +20,9 @@ DIST = Path(__file__).parent.parent / "console" / "dist"
 # The operations that a newcomer should meet first; the first four become GraphiQL's first tabs.
 FIRST = ("viewer", "clients", "client", "grant_access")
 
+# How the operations begin that are of no use to an agency's people; they stand together, after those that are.
+FOR_CLIENTS = "For the client's own people:"
+
 # Monaco, the editor inside GraphiQL, writes style attributes: a nonce cannot allow those, so styles may be inline. Scripts
 # may not, and nothing may come from or go to another host.
 CONTENT_SECURITY_POLICY = (
@@ -132,15 +135,16 @@ def read_page(dist_dir: Path) -> bytes:
 
 
 def read_examples(queries_dir: Path) -> list[Example]:
-    """Returns the operations of a folder by file name, but those for newcomers first.
+    """Returns the operations of a folder by file name, but those for newcomers first and those for clients last.
 
     Raises:
         ExampleError: A file is not UTF-8, or the variables beside it are not a JSON object.
     """
-    paths = sorted(queries_dir.glob("*.graphql"), key=lambda path: path.name)
+    examples = [_example(path) for path in sorted(queries_dir.glob("*.graphql"), key=lambda path: path.name)]
     rank = {name: place for place, name in enumerate(FIRST)}
-    paths.sort(key=lambda path: rank.get(path.stem, len(rank)))
-    return [_example(path) for path in paths]
+    examples.sort(key=lambda example: rank.get(example["name"], len(rank)))
+    examples.sort(key=lambda example: (example["comment"] or "").startswith(FOR_CLIENTS))
+    return examples
 
 
 def leading_comment(query: str) -> str | None:

@@ -11,9 +11,11 @@ from models.member import members
 from tests.factory import MOMENT, ClientRow, Factory, MemberRow
 
 
-async def bulk_grants(factory: Factory, person: MemberRow, places: Sequence[ClientRow]) -> None:
-    """Gives one person STANDARD access without any permission in many clients, as one operation would have."""
-    model = await factory.grant(places[0], person)
+async def bulk_grants(
+    factory: Factory, person: MemberRow, places: Sequence[ClientRow], *, super_admin: bool = False
+) -> None:
+    """Gives one person access in many clients, as one operation would have: STANDARD without any permission, or super admin."""
+    model = await (factory.super_admin if super_admin else factory.grant)(places[0], person)
     rows = [
         {
             "id": model.id + position,
@@ -24,8 +26,8 @@ async def bulk_grants(factory: Factory, person: MemberRow, places: Sequence[Clie
             "user_id": person.user_id,
             "status": GrantStatus.ACTIVE,
             "ended": 0,
-            "access_type": AccessType.STANDARD,
-            "seat": Seat.PARTNER,
+            "access_type": AccessType.SUPER_ADMIN if super_admin else AccessType.STANDARD,
+            "seat": Seat.CORE if super_admin else Seat.PARTNER,
             "state_id": model.state_id,
             "customised": False,
             "version": 1,

@@ -68,13 +68,19 @@ def agency(cam: Cam) -> Cam:
 def test_help_tells_all(cam: Cam) -> None:
     result = cam("--help")
     assert result.code == 0
-    for command in ("serve", "migrate", "demo", "import", "token", "partner", "rule", "schema"):
+    for command in ("serve", "migrate", "demo", "import", "token", "partner", "outbox", "feedback", "rule", "schema"):
         assert command in result.out
     for arguments in (
         ("serve",),
         ("import", "clients"),
+        ("import", "people"),
+        ("import", "assets"),
         ("token", "create"),
         ("partner", "admit"),
+        ("outbox",),
+        ("outbox", "show"),
+        ("outbox", "retry"),
+        ("feedback",),
         ("demo",),
         ("rule",),
     ):

@@ -40,6 +40,9 @@ def queries(tmp_path: Path) -> Path:
     (folder / "grant_access.graphql").write_text(
         "# Two lines\n# of comment.\nmutation GrantAccess { x }\n", encoding="utf-8"
     )
+    (folder / "answer.graphql").write_text(
+        "# For the client's own people: says yes.\nmutation Answer { x }\n", encoding="utf-8"
+    )
     (folder / "viewer.graphql").write_text(VIEWER, encoding="utf-8")
     (folder / "README.md").write_text("not an operation", encoding="utf-8")
     return folder
@@ -60,10 +63,12 @@ async def test_the_root_leads_to_the_explorer(client: AsyncClient) -> None:
     assert (answer.status_code, answer.headers["location"]) == (307, "/graphql")
 
 
-async def test_the_examples_come_in_file_order_with_those_for_newcomers_first(client: AsyncClient) -> None:
+async def test_the_examples_come_in_file_order_with_those_for_newcomers_first_and_for_clients_last(
+    client: AsyncClient,
+) -> None:
     answer = await client.get("/queries.json")
     assert answer.headers["content-type"] == "application/json"
-    assert [example["name"] for example in answer.json()] == ["viewer", "grant_access", "access", "zebra"]
+    assert [example["name"] for example in answer.json()] == ["viewer", "grant_access", "access", "zebra", "answer"]
     assert answer.json()[0] == {"name": "viewer", "comment": "Who am I?", "query": VIEWER, "variables": None}
     assert answer.json()[2]["variables"] == {"id": "Größe"}
 

@@ -9,40 +9,36 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 CURL = "no curl on this machine: install the package curl (Debian: apt-get install curl)"
-MEMBERS = """email,first_name,last_name,kind,manager_rights,verified
-ada@paper-kite.example,Ada,Kite,EMPLOYEE,EDIT,true
-ben@paper-kite.example,Ben,Rook,EMPLOYEE,,true
-cleo@paper-kite.example,Cleo,Finch,CONTRACTOR,,true
-"""
-CLIENTS = """hub_id,official_name,display_name,domain,account_type,managed_mrr,currency
-501,Paper Boat Ltd,,boat.example,STANDARD,120.50,EUR
-502,Glass Bell Ltd,Bell (retainer),,STANDARD,,
-503,Glass Bell Test,,,SANDBOX,,
-"""
 READY = """cam serve >serve.log 2>&1 &
 echo $! >pid
 for _ in $(seq 100); do curl -sf http://127.0.0.1:8000/readyz >/dev/null && break; sleep 0.2; done"""
 
 
 def blocks() -> list[str]:
-    """The shell blocks of the section."""
+    """The shell blocks of the session."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text.partition("## A first session with your own agency")[2].partition("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    session = text.partition("## A first session with your own agency")[2].partition("\n## Who may do what")[0]
+    return re.findall(r"```sh\n(.*?)```", session, re.DOTALL)
 
 
-def test_the_first_session_of_the_readme_gives_access(tmp_path: Path) -> None:
+def answers(printed: str) -> dict[str, Any]:
+    """The fields of all GraphQL answers among what was printed."""
+    # curl prints no line break after its answer.
+    found = [json.JSONDecoder().raw_decode(line)[0] for line in printed.splitlines() if line.startswith("{")]
+    return {name: value for answer in found for name, value in answer["data"].items()}
+
+
+def test_the_session_of_the_readme_gives_access_and_takes_it_away(tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         if os.environ.get("CI", "").lower() in {"1", "true"}:
             pytest.fail(CURL)
         pytest.skip(CURL)
-    (tmp_path / "members.csv").write_text(MEMBERS, encoding="utf-8")
-    (tmp_path / "clients.csv").write_text(CLIENTS, encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -67,7 +63,13 @@ def test_the_first_session_of_the_readme_gives_access(tmp_path: Path) -> None:
         if (tmp_path / "pid").exists():
             os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout.splitlines()[-1])["data"]["grantAccess"]
-    assert answer["userErrors"] == []
+    told = answers(done.stdout)
+    assert [name for name, answer in told.items() if answer["userErrors"]] == []
     # Ben in two clients; Ada, who asks, is left alone.
-    assert answer["operation"]["counts"] == {"applied": 2, "noop": 2, "rejected": 0}
+    assert told["grantAccess"]["operation"]["counts"] == {"applied": 2, "noop": 2, "rejected": 0}
+    assert told["approveAccessLink"]["answer"] == "APPROVED"
+    assert re.search(r"\twaiting\t.*\tben@paper-kite.example\t", done.stdout)
+    # Super admin in one client; partner admin by the link in the other already.
+    assert told["migrateToPartnerAdmin"]["operation"]["counts"] == {"applied": 1, "noop": 1, "rejected": 0}
+    assert told["removeMember"]["member"]["status"] == "LEFT"
+    assert told["removeMember"]["operation"]["counts"] == {"applied": 2, "noop": 0, "rejected": 0}

@@ -1,12 +1,15 @@
 """The few statements that SQLite and PostgreSQL write differently."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Delete, Insert, Select, Table
+from sqlalchemy import Delete, Insert, Select, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateTable
+
+_KEYS_AT_ONCE = 10_000
+"""How many keys go into one statement: PostgreSQL limits its parameters."""
 
 
 def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:
@@ -31,6 +34,14 @@ async def lock_rows(connection: AsyncConnection, rows: Select[Any]) -> None:
     """
     if connection.dialect.name == "postgresql":
         await connection.execute(rows.with_for_update(key_share=True))
+
+
+async def lock_keys(connection: AsyncConnection, table: Table, keys: Iterable[int]) -> None:
+    """Locks the rows with these keys, in the order of the keys, however many there are."""
+    known = sorted(set(keys))
+    for start in range(0, len(known), _KEYS_AT_ONCE):
+        part = table.c.id.in_(known[start : start + _KEYS_AT_ONCE])
+        await lock_rows(connection, select(table.c.id).where(part).order_by(table.c.id))
 
 
 async def insert_many(connection: AsyncConnection, target: Table | Insert, rows: Sequence[dict[str, Any]]) -> None:

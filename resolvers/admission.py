@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.account import accounts
 from models.client import clients
-from models.dialect import lock_rows
+from models.dialect import lock_keys
 from models.member import MemberStatus, members
 from models.operation import OperationKind, OutcomeStatus
 from models.partner import PartnerProgram, partners
@@ -48,25 +48,44 @@ async def admit(
     Raises:
         RefusedError: NOT_FOUND, NOT_A_PARTNER (F01), or INVALID_INPUT for somebody who is not active or not verified (F09).
     """
-    member = await _member(connection, partner_id, email)
-    statement = (
-        select(clients.c.id, clients.c.account_id, clients.c.ceiling_id, accounts.c.hub_id)
-        .join(accounts, accounts.c.id == clients.c.account_id)
-        .where(clients.c.partner_id == member.partner_id)
-        .order_by(clients.c.id)
-    )
-    found: Sequence[Any] = (await connection.execute(statement)).all()
     result = AdmissionResult()
-    if hub_ids is not None:
-        wanted = set(hub_ids)
-        result.unknown = tuple(sorted(wanted - {row.hub_id for row in found}))
-        found = [row for row in found if row.hub_id in wanted]
-    for start in range(0, len(found), CHUNK):
-        await _admit(connection, member, found[start : start + CHUNK], result)
+    keys = await _named_clients(connection, partner_id, hub_ids, result)
+    # All the clients before the person, as operations lock them, and the person before they are judged: a removal that holds
+    # them either comes first and is seen, or waits and finds the new access.
+    await lock_keys(connection, clients, keys)
+    member = await _locked_member(connection, partner_id, email)
+    for start in range(0, len(keys), CHUNK):
+        await _admit(connection, member, keys[start : start + CHUNK], result)
     return result
 
 
-async def _member(connection: AsyncConnection, partner_id: int, email: str) -> Any:
+async def _named_clients(
+    connection: AsyncConnection, partner_id: int, hub_ids: Sequence[int] | None, result: AdmissionResult
+) -> list[int]:
+    """Returns the keys of the partner's clients with these Hub IDs, or of all, in order; the result tells the unknown ones."""
+    statement = (
+        select(clients.c.id, accounts.c.hub_id)
+        .join(accounts, accounts.c.id == clients.c.account_id)
+        .where(clients.c.partner_id == partner_id)
+        .order_by(clients.c.id)
+    )
+    found = (await connection.execute(statement)).all()
+    if hub_ids is None:
+        return [row.id for row in found]
+    wanted = set(hub_ids)
+    result.unknown = tuple(sorted(wanted - {row.hub_id for row in found}))
+    return [row.id for row in found if row.hub_id in wanted]
+
+
+async def _locked_member(connection: AsyncConnection, partner_id: int, email: str) -> Any:
+    """Returns the member with this address, locked before it is read whether they may be partner admin."""
+    key = await connection.scalar(
+        select(members.c.id)
+        .join(users, users.c.id == members.c.user_id)
+        .join(partners, partners.c.id == members.c.partner_id)
+        .where(partners.c.id == partner_id, users.c.email_key == email_key(email))
+    )
+    await lock_keys(connection, members, [] if key is None else [key])
     row = (
         await connection.execute(
             select(
@@ -77,9 +96,8 @@ async def _member(connection: AsyncConnection, partner_id: int, email: str) -> A
                 members.c.verified,
                 partners.c.program,
             )
-            .join(users, users.c.id == members.c.user_id)
             .join(partners, partners.c.id == members.c.partner_id)
-            .where(partners.c.id == partner_id, users.c.email_key == email_key(email))
+            .where(members.c.id == key)
         )
     ).one_or_none()
     if row is None:
@@ -98,9 +116,12 @@ async def _member(connection: AsyncConnection, partner_id: int, email: str) -> A
     return row
 
 
-async def _admit(connection: AsyncConnection, member: Any, found: Sequence[Any], result: AdmissionResult) -> None:
-    touched = select(clients.c.id).where(clients.c.id.in_([client.id for client in found])).order_by(clients.c.id)
-    await lock_rows(connection, touched)
+async def _admit(connection: AsyncConnection, member: Any, keys: Sequence[int], result: AdmissionResult) -> None:
+    found = await connection.execute(
+        select(clients.c.id, clients.c.account_id, clients.c.ceiling_id)
+        .where(clients.c.id.in_(keys))
+        .order_by(clients.c.id)
+    )
     operation = DirectOperation(member.partner_id, OperationKind.GRANT, now(), reason=REASON)
     places = [AdmittingClient(client.id, client.account_id, client.ceiling_id) for client in found]
     outcomes = await admit_people(connection, operation, places, [Newcomer(member.id, member.user_id)])

@@ -1,18 +1,19 @@
 """Brings the own people of client accounts in from a CSV file: who may do what there on behalf of nobody."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import groupby
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.account import accounts
 from models.database import Database
-from models.dialect import insert_many, insert_or_ignore, lock_rows
+from models.dialect import insert_many, insert_or_ignore, lock_keys
 from models.grant import AccessType, GrantStatus, Seat, active_super_admin, grants
 from models.operation import OperationKind, OperationState, RuleMode, cell_key, operations
 from models.permission.built_in import BUILT_IN_SETS, SUPER_ADMIN_STATE
@@ -31,6 +32,7 @@ COLUMNS = ("hub_id", "email", "first_name", "last_name", "access")
 SUPER_ADMIN = AccessType.SUPER_ADMIN.value
 CHUNK = 2_000
 _REASON = "Recorded by the operator: the account's own people."
+_Value = TypeVar("_Value", int, str)
 
 # The Partner Admin set is for partners' people only (F09).
 _SETS = {
@@ -80,16 +82,20 @@ class _Access:
         return present == (self.access_type, self.state_id, self.set_version_id, GrantStatus.ACTIVE, None)
 
 
-def read_people(source: str | bytes | BinaryIO) -> EntryFile[PersonEntry]:
+def read_people(source: str | bytes | BinaryIO, *, of_partner: bool = False) -> EntryFile[PersonEntry]:
     """Reads the whole file and checks each row for itself.
+
+    Args:
+        source: the file.
+        of_partner: whether they are a partner's people, who can only have been super admins before this service.
 
     Raises:
         CsvTableError: if it cannot be read at all.
     """
-    return read_entries(source, COLUMNS, _entry)
+    return read_entries(source, COLUMNS, partial(_entry, _partners_access if of_partner else _access))
 
 
-def _entry(line: int, cells: dict[str, str]) -> PersonEntry:
+def _entry(read_access: Callable[[str, str], str], line: int, cells: dict[str, str]) -> PersonEntry:
     hub_id = import_cell.hub_id("hub_id", cells["hub_id"])
     try:
         email = email_address(cells["email"])
@@ -101,18 +107,32 @@ def _entry(line: int, cells: dict[str, str]) -> PersonEntry:
         email=email,
         first_name=import_cell.text("first_name", cells["first_name"]) or "",
         last_name=import_cell.text("last_name", cells["last_name"]) or "",
-        access=_access("access", cells["access"]),
+        access=read_access("access", cells["access"]),
     )
 
 
 def _access(column: str, cell: str) -> str:
-    if fold(cell).replace(" ", "_") == fold(SUPER_ADMIN):
-        return SUPER_ADMIN
-    key = _SETS.get(fold(cell))
+    key = SUPER_ADMIN if _is_super_admin(cell) else _SETS.get(fold(cell))
     if key is None:
-        shown = f"“{cell:.40}” is not allowed" if cell else "it is empty"
-        raise ValueError(f"{column}: {shown}; write one of {', '.join([SUPER_ADMIN, *sorted(set(_SETS.values()))])}.")
+        words = ", ".join([SUPER_ADMIN, *sorted(set(_SETS.values()))])
+        raise ValueError(f"{column}: {_not_allowed(cell)}; write one of {words}.")
     return key
+
+
+def _partners_access(column: str, cell: str) -> str:
+    if not _is_super_admin(cell):
+        raise ValueError(
+            f"{column}: {_not_allowed(cell)}; for a partner's people write {SUPER_ADMIN}: all other access is given in the manager."
+        )
+    return SUPER_ADMIN
+
+
+def _is_super_admin(cell: str) -> bool:
+    return fold(cell).replace(" ", "_") == fold(SUPER_ADMIN)
+
+
+def _not_allowed(cell: str) -> str:
+    return f"“{cell:.40}” is not allowed" if cell else "it is empty"
 
 
 async def import_people(
@@ -127,14 +147,18 @@ async def import_people(
         CsvTableError: if the file cannot be read at all; nothing is written then.
     """
     file = await asyncio.to_thread(read_people, source)
-    # One order for all writers, and all rows of an account together, so that its super admins are counted once.
+    # All rows of an account together, so that its super admins are counted once.
     entries = sorted(file.entries, key=lambda entry: (entry.hub_id, entry.line))
     rows, done = list(file.rejected), 0
     async with database.write() as session:
         connection = await session.connection()
         accesses = await _accesses(connection)
+        known = await _accounts(connection, {entry.hub_id for entry in entries})
+        # All of them at once and in the order of their keys, as others do: whoever takes a super admin away waits until we are done.
+        await lock_keys(connection, accounts, known.values())
+        people = await _users(connection, [entry for entry in entries if entry.hub_id in known])
         for chunk in _chunks(entries):
-            rows += await _write(connection, chunk, accesses, now())
+            rows += await _write(connection, chunk, accesses, known, people)
             done += len(chunk)
             if progress:
                 progress(done, len(entries))
@@ -167,14 +191,17 @@ async def _accesses(connection: AsyncConnection) -> dict[str, _Access]:
 
 
 async def _write(
-    connection: AsyncConnection, entries: Sequence[PersonEntry], accesses: dict[str, _Access], at: datetime
+    connection: AsyncConnection,
+    entries: Sequence[PersonEntry],
+    accesses: Mapping[str, _Access],
+    known: Mapping[int, int],
+    people: Mapping[str, int],
 ) -> list[ImportedRow]:
-    known = await _accounts(connection, {entry.hub_id for entry in entries})
+    at = now()
     unknown = "hub_id: there is no account with this Hub ID. Import the clients of an agency first."
     results = [rejected(entry.line, unknown) for entry in entries if entry.hub_id not in known]
     taken = [entry for entry in entries if entry.hub_id in known]
-    people = await _users(connection, taken)
-    held = await _held(connection, known, people)
+    held = await _held(connection, {known[entry.hub_id] for entry in taken}, {people[entry.key] for entry in taken})
     living = {entry.line: held.get((known[entry.hub_id], people[entry.key])) for entry in taken}
     last = await _last_super_admins(connection, [(entry, living[entry.line]) for entry in taken], known, at)
     lost = "access: this is the account's only active super admin. Make somebody else super admin first."
@@ -203,12 +230,20 @@ async def _write(
     return results + await _create(connection, made, at) + await _change(connection, changed, at)
 
 
-async def _accounts(connection: AsyncConnection, hub_ids: set[int]) -> dict[int, int]:
-    """Returns the keys of the accounts by Hub ID, locked: whoever takes a super admin away waits until we are done."""
-    named = accounts.c.hub_id.in_(hub_ids)
-    await lock_rows(connection, select(accounts.c.id).where(named).order_by(accounts.c.id))
-    rows = await connection.execute(select(accounts.c.hub_id, accounts.c.id).where(named))
-    return {row.hub_id: row.id for row in rows}
+async def _accounts(connection: AsyncConnection, hub_ids: Iterable[int]) -> dict[int, int]:
+    """Returns the keys of the accounts by Hub ID."""
+    found: dict[int, int] = {}
+    for part in _parts(hub_ids):
+        rows = await connection.execute(select(accounts.c.hub_id, accounts.c.id).where(accounts.c.hub_id.in_(part)))
+        found |= {row.hub_id: row.id for row in rows}
+    return found
+
+
+def _parts(values: Iterable[_Value]) -> Iterator[Sequence[_Value]]:
+    """Yields values that may be more than a statement can have, in order and in parts."""
+    ordered = sorted(values)
+    for start in range(0, len(ordered), CHUNK):
+        yield ordered[start : start + CHUNK]
 
 
 async def _users(connection: AsyncConnection, entries: Sequence[PersonEntry]) -> dict[str, int]:
@@ -219,18 +254,21 @@ async def _users(connection: AsyncConnection, entries: Sequence[PersonEntry]) ->
         row = rows.setdefault(entry.key, {"email": entry.email, "email_key": entry.key, "created_at": moment})
         if not (row.get("first_name") or row.get("last_name")):
             row |= {"first_name": entry.first_name, "last_name": entry.last_name}
-    await insert_many(connection, insert_or_ignore(connection, users), [rows[key] for key in sorted(rows)])
-    found = await connection.execute(select(users.c.email_key, users.c.id).where(users.c.email_key.in_(rows)))
-    return {row.email_key: row.id for row in found}
+    found: dict[str, int] = {}
+    for part in _parts(rows):
+        await insert_many(connection, insert_or_ignore(connection, users), [rows[key] for key in part])
+        made = await connection.execute(select(users.c.email_key, users.c.id).where(users.c.email_key.in_(part)))
+        found |= {row.email_key: row.id for row in made}
+    return found
 
 
 async def _held(
-    connection: AsyncConnection, known: dict[int, int], people: dict[str, int]
+    connection: AsyncConnection, account_ids: set[int], user_ids: set[int]
 ) -> dict[tuple[int, int], Row[Any]]:
     """Returns what the people are in the accounts already, by account and user."""
     rows = await connection.execute(
         select(grants)
-        .where(grants.c.account_id.in_(known.values()), grants.c.user_id.in_(people.values()))
+        .where(grants.c.account_id.in_(account_ids), grants.c.user_id.in_(user_ids))
         .where(grants.c.client_id.is_(None), grants.c.ended == 0)
     )
     return {(row.account_id, row.user_id): row for row in rows}
@@ -239,7 +277,7 @@ async def _held(
 async def _last_super_admins(
     connection: AsyncConnection,
     entries: Sequence[tuple[PersonEntry, Row[Any] | None]],
-    known: dict[int, int],
+    known: Mapping[int, int],
     at: datetime,
 ) -> set[int]:
     """Returns the lines that would take an account its last ACTIVE super admin: of several, the last in the file."""

@@ -1,21 +1,29 @@
 """What the operator records: clients have made somebody their partner admin before this service existed (F12, L2 to L4)."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.client import clients
 from models.database import Database
+from models.dialect import lock_keys
 from models.grant import GrantStatus, grants
-from models.member import MemberStatus
+from models.member import MemberStatus, members
 from models.operation import operations
 from models.outcome import outcomes
 from models.partner import PartnerProgram
 from models.permission.built_in import PARTNER_ADMIN_SET
 from models.permission.catalogue import catalogue
 from models.timeline_entry import timeline_entries
+from resolvers import admission, member_removal
 from resolvers.admission import AdmissionResult, admit
 from resolvers.error import RefusedError
 from resolvers.interning import state_contents
+from resolvers.issuer import EPHEMERAL
+from resolvers.member_removal import MemberRemoval, remove_member
+from tests.api.caller import Caller
 from tests.factory import Factory, MemberRow, PartnerRow
 
 
@@ -113,3 +121,45 @@ async def test_only_an_active_verified_member_of_an_eligible_partner_is_admitted
         await run(database, partner, stranger)
     async with database.read() as connection:
         assert (await connection.execute(select(grants.c.id))).all() == []
+
+
+async def test_f09_nobody_is_admitted_who_leaves_at_the_same_time(
+    database: Database, factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The admission waits for the removal and then finds that the member has left."""
+    partner = await factory.partner()
+    place, boss, leaver = await factory.client(partner), await factory.member(partner), await factory.member(partner)
+    viewer = (await Caller.signed_in(factory, boss)).viewer
+    assert viewer is not None
+    tasks = []
+
+    async def held_up(connection: AsyncConnection, member_id: int) -> None:
+        tasks.append(asyncio.create_task(run(database, partner, leaver, [place.hub_id])))
+        await asyncio.sleep(0.5)
+        await leave(connection, member_id)
+
+    leave = member_removal._leave
+    monkeypatch.setattr(member_removal, "_leave", held_up)
+    await remove_member(database, viewer, MemberRemoval(leaver.id, EPHEMERAL))
+    with pytest.raises(RefusedError, match="no active member"):
+        await tasks[0]
+    async with database.read() as connection:
+        assert await connection.scalar(select(members.c.status).where(members.c.id == leaver.id)) == "LEFT"
+        assert (await connection.execute(select(grants.c.id))).all() == []
+
+
+async def test_all_the_clients_are_locked_before_the_member(
+    database: Database, factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunk by chunk, it would hold the member and wait for a client, the reverse of what operations do."""
+    monkeypatch.setattr(admission, "CHUNK", 1)
+    partner = await factory.partner()
+    member = await factory.member(partner)
+    places = await factory.clients(partner, 3)
+    async with database.write() as session:
+        connection = await session.connection()
+        await lock_keys(connection, clients, [places[-1].id])
+        task = asyncio.create_task(run(database, partner, member))
+        await asyncio.sleep(0.5)
+        await lock_keys(connection, members, [member.id])
+    assert await task == AdmissionResult(admitted=3)

@@ -3,15 +3,17 @@
 import asyncio
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from models.account import accounts
 from models.database import Database
+from models.dialect import lock_keys
 from models.grant import GrantStatus, grants
 from models.member import MemberStatus
 from models.operation import operations
 from models.partner import PartnerProgram
 from models.permission.built_in import BUILT_IN_SETS, SUPER_ADMIN_STATE
+from models.table import now
 from models.timeline_entry import timeline_entries
 from models.user import users
 from resolvers import people_import
@@ -139,6 +141,42 @@ async def test_m4_two_files_at_once_leave_one_super_admin(database: Database, fa
     await run(database, *(f"{row}SUPER_ADMIN" for row in rows))
     results = await asyncio.gather(*(run(database, f"{row}{TEMPLATE.key}") for row in rows))
     assert sorted(told(result)[0] for result in results) == ["REJECTED", "UPDATED"]
+
+
+async def test_accounts_are_locked_in_the_order_of_their_keys_whatever_their_hub_ids(
+    database: Database, factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunk by chunk and by Hub ID, it would hold the second and wait for the first, the reverse of what operations do."""
+    monkeypatch.setattr(people_import, "CHUNK", 1)
+    first, second = await factory.account(hub_id=900_002), await factory.account(hub_id=900_001)
+    async with database.write() as session:
+        connection = await session.connection()
+        await lock_keys(connection, accounts, [first.id])
+        task = asyncio.create_task(run(database, *(f"{at.hub_id},a@x.example,,,SUPER_ADMIN" for at in (first, second))))
+        await asyncio.sleep(0.5)
+        await lock_keys(connection, accounts, [second.id])
+    assert told(await task) == ["CREATED"] * 2
+
+
+async def test_users_are_made_in_the_order_of_their_addresses_whatever_the_accounts(
+    database: Database, factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two files with the same new people in different accounts do not wait for each other."""
+    monkeypatch.setattr(people_import, "CHUNK", 1)
+    first, second = await factory.account(), await factory.account()
+
+    def user(name: str) -> dict[str, object]:
+        address = f"{name}@x.example"
+        return {"email": address, "email_key": address, "first_name": "", "last_name": "", "created_at": now()}
+
+    async with database.write() as session:
+        connection = await session.connection()
+        await connection.execute(insert(users).values(user("a")))
+        rows = [f"{first.hub_id},b@x.example,,,SUPER_ADMIN", f"{second.hub_id},a@x.example,,,SUPER_ADMIN"]
+        task = asyncio.create_task(run(database, *rows))
+        await asyncio.sleep(0.5)
+        await connection.execute(insert(users).values(user("b")))
+    assert told(await task) == ["CREATED"] * 2
 
 
 async def test_two_equal_files_at_once_make_everybody_once(database: Database, factory: Factory) -> None:

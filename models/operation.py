@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Index, String, Text
+from sqlalchemy import Index, String, Text, false
 from sqlmodel import Field, SQLModel
 
 from models.grant import AccessType, GrantStatus, Seat
@@ -74,6 +74,8 @@ class Operation(SQLModel, table=True):
     atomic: bool = False
     requested_by_id: int | None = reference("user.id", nullable=True)
     """The person who asked; none for the service itself."""
+    by_client: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """Whether they asked for the client and not for the partner: somebody may belong to both."""
     reason: str | None = Field(default=None, sa_type=Text)
     request: str = Field(default="{}", sa_type=Text)
     created_at: datetime = Field(default_factory=now)

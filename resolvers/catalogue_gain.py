@@ -196,12 +196,16 @@ async def _apply(connection: AsyncConnection, gain: Gain, state_id: int, place: 
         "at": literal(place.moment, timeline_entries.c.at.type),
         "before_status": same.status,
         "before_access_type": same.access_type,
+        "before_seat": same.seat,
         "before_state_id": same.state_id,
+        "before_set_version_id": same.set_version_id,
+        "before_expires_at": same.expires_at,
         "after_status": same.status,
         "after_access_type": same.access_type,
         "after_seat": same.seat,
         "after_state_id": literal(state_id),
         "after_set_version_id": literal(gain.set_version_id, timeline_entries.c.after_set_version_id.type),
+        "after_expires_at": same.expires_at,
     }
     outcome = {
         "operation_id": literal(operation_id),

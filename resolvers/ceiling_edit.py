@@ -54,7 +54,7 @@ async def set_ceiling(
     async def work(decision: ClientDecision) -> ClientAnswer:
         present = await _set(decision, ceiling)
         if not draft.enforce:
-            return await decision.carry_out(OperationKind.CHANGE, ())
+            return replace(await decision.carry_out(OperationKind.CHANGE, ()), ceiling=present)
         if present is None:
             raise refuse(
                 RefusalCode.INVALID_INPUT,
@@ -66,7 +66,7 @@ async def set_ceiling(
         versions = {cell.row.set_version_id for cell in living if cell.row.set_version_id is not None}
         templates = await load_templates(decision.connection, versions)
         lowered = [(cell, lower(cell, present, templates.get(cell.row.set_version_id))) for cell in living]
-        return await decision.carry_out(OperationKind.CHANGE, lowered)
+        return replace(await decision.carry_out(OperationKind.CHANGE, lowered), ceiling=present)
 
     return await decide_as_client(database, viewer, order, call, work)
 

@@ -4,16 +4,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.client import clients
 from models.database import Database
 from models.dialect import lock_rows
-from models.grant import AccessType, GrantStatus, Seat, grants
-from models.member import members
+from models.grant import AccessType, GrantStatus, Seat, active_partner_admin, grants
+from models.member import MemberStatus, members
 from models.operation import OperationKind, OutcomeStatus
 from models.permission.catalogue import catalogue
+from models.permission.state import State
 from models.table import now
 from resolvers.account_manager import check_account_manager
 from resolvers.direct_operation import DirectCell, DirectOperation, write_directly
@@ -45,10 +46,14 @@ class ClientAnswer:
 
     account_id: int
     client_id: int
-    changed: int = 0
-    """How many people's access is another now."""
+    changed: tuple[int, ...] = ()
+    """The grants that are others now, in the order of the people."""
     refused: tuple[tuple[int, OutcomeCode], ...] = ()
     """The grants that stay as they are although they were meant, and why."""
+    ceiling: State | None = None
+    """The most that the partner's people may hold from now on, where that was decided."""
+    lacks_partner_admin: bool = False
+    """Whether people of the partner's have access now but nobody is ACTIVE partner admin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,11 @@ class Living:
 
     row: Row[Any]
     as_is: Decision
+
+    @property
+    def is_super_admin(self) -> bool:
+        """Says whether the person is an ACTIVE super admin."""
+        return (self.row.access_type, self.row.status) == (AccessType.SUPER_ADMIN, GrantStatus.ACTIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +78,16 @@ class ClientDecision:
     order: ClientOrder
     client: Row[Any]
     """The relationship with the partner."""
+    by_super_admin: bool
+    """Whether it is one of the account's super admins who decides."""
 
     async def living(self) -> list[Living]:
         """Returns the partner's people there who have access, the deactivated among them, and locks the people."""
         here = (grants.c.client_id == self.client.id, grants.c.ended == 0)
         people = members.c.id.in_(select(grants.c.member_id).where(*here))
         await lock_rows(self.connection, select(members.c.id).where(people).order_by(members.c.id))
+        # While they were waited for, the right to decide may have ended.
+        await check_account_manager(self.connection, self.viewer, self.order.account_id, "input", "account")
         statement = select(grants).where(*here).order_by(grants.c.member_id)
         rows = (await self.connection.execute(statement)).all()
         states = await state_contents(self.connection, {row.state_id for row in rows})
@@ -91,6 +105,7 @@ class ClientDecision:
             requested_by_id=self.viewer.user_id,
             reason=self.order.reason,
             request=self.order.as_json,
+            by_client=True,
         )
         cells = [
             DirectCell(
@@ -110,7 +125,11 @@ class ClientDecision:
             for (living, _), done in zip(decided, recorded, strict=True)
             if done.decision.status is OutcomeStatus.REJECTED and (code := done.decision.code)
         )
-        changed = sum(done.decision.status is OutcomeStatus.APPLIED for done in recorded)
+        changed = tuple(
+            living.row.id
+            for (living, _), done in zip(decided, recorded, strict=True)
+            if done.decision.status is OutcomeStatus.APPLIED
+        )
         return replace(answer, changed=changed, refused=refused)
 
 
@@ -130,13 +149,16 @@ async def decide_as_client(
     async with database.rehearse() if order.dry_run else database.write() as session:
         first = None if order.dry_run else await remembered(session, call)
         if first is not None:
-            account_id, client_id, changed, refused = first
+            account_id, client_id, changed, refused, ceiling, lacks = first
             codes = tuple((grant_id, OutcomeCode(code)) for grant_id, code in refused)
-            return ClientAnswer(account_id, client_id, changed, codes)
+            return ClientAnswer(account_id, client_id, tuple(changed), codes, ceiling, lacks)
         connection = await session.connection()
         await check_account_manager(connection, viewer, order.account_id, "input", "account")
         client = await _client(connection, viewer, order)
-        answer = await work(ClientDecision(connection, viewer, order, client))
+        # Once more, for it may have waited for the client's row.
+        by_super_admin = await check_account_manager(connection, viewer, order.account_id, "input", "account")
+        decided = await work(ClientDecision(connection, viewer, order, client, by_super_admin))
+        answer = replace(decided, lacks_partner_admin=await _lacks_partner_admin(connection, client.id))
         if not order.dry_run:
             await remember(session, call, astuple(answer))
     return answer
@@ -156,6 +178,14 @@ async def _client(connection: AsyncConnection, viewer: Viewer, order: ClientOrde
         )
     await lock_rows(connection, select(clients.c.id).where(clients.c.id == order.client_id))
     return (await connection.execute(select(clients).where(clients.c.id == order.client_id))).one()
+
+
+async def _lacks_partner_admin(connection: AsyncConnection, client_id: int) -> bool:
+    """Says whether people of the partner's have access there while nobody who works for it is ACTIVE partner admin (N04)."""
+    works = exists().where(members.c.id == grants.c.member_id, members.c.status == MemberStatus.ACTIVE.value)
+    here = select(grants.c.id).where(grants.c.client_id == client_id)
+    people, admins = here.where(grants.c.ended == 0), here.where(active_partner_admin(grants, now()), works)
+    return bool(await connection.scalar(select(people.exists() & ~admins.exists())))
 
 
 def _as_is(row: Row[Any], held: int) -> Decision:

@@ -54,6 +54,8 @@ class DirectOperation:
     request: str = "{}"
     expiry: Expiry | None = None
     """What becomes of the grants' expiry; None leaves it as it is."""
+    by_client: bool = False
+    """Whether it is the client who decided, and not the partner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ async def write_directly(
     writer = CellWriter(connection, operation_id, operation.partner_id, operation.at)
     await writer.record_decisions(verdicts, Counter(numbers), await intern_states(connection, states))
     if any(cell.grant_id is None for cell in cells):
-        await writer.create_grants(operation.requested_by_id, operation.expiry)
+        # Who of the client's people it was is the client's own (T1).
+        granted_by_id = None if operation.by_client else operation.requested_by_id
+        await writer.create_grants(granted_by_id, operation.expiry)
     if any(cell.grant_id is not None for cell in cells):
         await writer.change_grants(operation.expiry)
     await writer.record_timeline(operation.expiry)
@@ -130,6 +134,7 @@ async def _record(connection: AsyncConnection, operation: DirectOperation, count
         "mode": RuleMode.CLAMP.value,
         "atomic": False,
         "requested_by_id": operation.requested_by_id,
+        "by_client": operation.by_client,
         "reason": operation.reason,
         "request": operation.request,
         "created_at": operation.at,

@@ -7,10 +7,12 @@ from sqlalchemy import select
 from models.database import Database
 from models.grant import GrantStatus, grants
 from models.operation import OperationKind, OutcomeStatus
-from resolvers.client_authority import ClientAnswer, ClientDecision, ClientOrder, decide_as_client
+from resolvers.client_authority import ClientAnswer, ClientDecision, ClientOrder, Living, decide_as_client
 from resolvers.client_edit import KEEP, Keep
 from resolvers.error import RefusalCode, refuse
 from resolvers.idempotency import IdempotentCall
+from resolvers.operation.outcome_code import OutcomeCode
+from resolvers.operation.situation import Decision
 from resolvers.viewer import Viewer
 
 
@@ -24,7 +26,8 @@ async def revoke_partner_access(
     """Removes one person's access, or that of all of the partner's people, for those who decide for the account.
 
     Nobody reviews it and no lockout is guarded against: it is the client's account. Only its last ACTIVE super admin stays
-    (LAST_SUPER_ADMIN). Who has no access any more needs nothing (R6).
+    (LAST_SUPER_ADMIN), and only a super admin ends another's access (TARGET_IS_SUPER_ADMIN). Who has no access any more needs
+    nothing (R6).
 
     Args:
         database: where to.
@@ -41,16 +44,17 @@ async def revoke_partner_access(
         if grant_id is not KEEP:
             await _check_person(decision, grant_id)
         meant = [cell for cell in await decision.living() if grant_id in {KEEP, cell.row.id}]
-        removed = [
-            (
-                cell,
-                replace(cell.as_is, status=OutcomeStatus.APPLIED, code=None, after_status=GrantStatus.REMOVED),
-            )
-            for cell in meant
-        ]
+        removed = [(cell, _removed(decision, cell)) for cell in meant]
         return await decision.carry_out(OperationKind.REMOVE, removed)
 
     return await decide_as_client(database, viewer, order, call, work)
+
+
+def _removed(decision: ClientDecision, cell: Living) -> Decision:
+    """Returns the decision that ends one person's access; only a super admin ends another's (F05)."""
+    if cell.is_super_admin and not decision.by_super_admin:
+        return replace(cell.as_is, status=OutcomeStatus.REJECTED, code=OutcomeCode.TARGET_IS_SUPER_ADMIN)
+    return replace(cell.as_is, status=OutcomeStatus.APPLIED, code=None, after_status=GrantStatus.REMOVED)
 
 
 async def _check_person(decision: ClientDecision, grant_id: int | None) -> None:

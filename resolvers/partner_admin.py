@@ -105,7 +105,7 @@ async def admit_people(
         for person in people:
             grant = present.get((client.id, person.member_id))
             held = states[grant.state_id] if grant else 0
-            decision = decide_admission(grant, held, given, admin_set, operation.at)
+            decision = decide_admission(grant, held, given, admin_set, at=operation.at, ceiling=ceiling)
             grant_id, expires_at = (grant.id, grant.expires_at) if grant else (None, None)
             cells.append(
                 DirectCell(
@@ -115,7 +115,9 @@ async def admit_people(
     return await write_directly(connection, replace(operation, expiry=Expiry(None)), cells)
 
 
-def decide_admission(grant: Any, held: State, given: State, admin_set: AdminSet, at: datetime) -> Decision:
+def decide_admission(
+    grant: Any, held: State, given: State, admin_set: AdminSet, *, at: datetime, ceiling: State | None
+) -> Decision:
     """Returns what an admission makes of a person's living grant, or of none.
 
     Args:
@@ -124,6 +126,7 @@ def decide_admission(grant: Any, held: State, given: State, admin_set: AdminSet,
         given: the Partner Admin set as far as the client's ceiling goes.
         admin_set: the set.
         at: the moment; what has expired by then no longer counts.
+        ceiling: the most that the client lets the partner's people hold, if it does not let them hold everything.
     """
     if grant is None:
         return _within_ceiling(admitted(given, admin_set.version_id, admin_set.state))
@@ -147,7 +150,11 @@ def decide_admission(grant: Any, held: State, given: State, admin_set: AdminSet,
         "customised": grant.customised,
     }
     # What a super admin alone may have does not come back with a deactivated super admin (R11, M11).
-    after = given if is_super_admin else catalogue.closure(held | given)
+    kept = 0 if is_super_admin else held
+    if not counts and ceiling is not None:
+        # What counts is left to the client's enforcing (E24); what comes back keeps to the ceiling as what is new does.
+        kept = catalogue.largest_closed_subset(kept & ceiling)
+    after = catalogue.closure(kept | given)
     made = admitted(after, admin_set.version_id, admin_set.state)
     if is_super_admin and counts:
         return replace(made, status=OutcomeStatus.REJECTED, code=OutcomeCode.TARGET_IS_SUPER_ADMIN, **stays)

@@ -117,7 +117,7 @@ def _columns(_viewer: Viewer, rows: FromClause, source: FromClause) -> Select[An
         _PERSON.c.last_name,
         users.c.email_key,
         asked,
-        _ASKER.c.id,
+        operations.c.by_client,
         _ASKER.c.first_name,
         _ASKER.c.last_name,
         _ASKING_USER.c.email_key,
@@ -137,11 +137,12 @@ def _record(*row: Any) -> TimelineRecord:
     the name in the user's row may be one that some partner of theirs gave them (T1).
     """
     key, at, kind, operation_id, partner, client_id, member_id, first, last, email = row[:10]
-    asked_by_id, place, asker_first, asker_last, asker_email, reason = row[10:16]
-    side = TimelineSide.CLIENT if asked_by_id else TimelineSide.SERVICE
-    asker = asker_email
-    if place is not None:
-        side, asker, reason = TimelineSide.PARTNER, full_name(asker_first, asker_last, asker_email), None
+    asked_by_id, by_client, asker_first, asker_last, asker_email, reason = row[10:16]
+    side, asker = TimelineSide.SERVICE, None
+    if by_client:
+        side, asker = TimelineSide.CLIENT, asker_email
+    elif asked_by_id is not None:
+        side, asker, reason = TimelineSide.PARTNER, full_name(asker_first or "", asker_last or "", asker_email), None
     return TimelineRecord(
         id=key,
         at=at,

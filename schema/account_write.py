@@ -14,6 +14,7 @@ from resolvers.client_edit import KEEP
 from resolvers.free_text import refusing_at, several_lines
 from resolvers.operation.outcome_code import MESSAGES, OutcomeCode
 from resolvers.partner_access_edit import revoke_partner_access
+from resolvers.permission import granted_permissions
 from schema.account import Account, AccountPartner, AccountPerson
 from schema.connection import given
 from schema.context import Info
@@ -21,18 +22,25 @@ from schema.error import Payload, refusing
 from schema.field import field
 from schema.idempotency import as_json, idempotent_call
 from schema.node import decode_key
-from schema.record import shown
+from schema.permission import GrantedPermission
+from schema.record import shown, shown_all
 from schema.requested_access import LONGEST_REASON, PermissionInput, permission_list
 
 DECIDES = "For the account's super admins, and for those of its people who may add and edit users."
 _REASON = "Why: at most 1,000 characters. The agency can read it."
-_DRY_RUN = "Answers with what would become of it, and writes nothing."
+_DRY_RUN = (
+    "Writes nothing, and answers with what would become of it; `account` and `partner` show what is there at present."
+)
+_LEAVES = (
+    "Whether the agency then has people in the account but no active partner admin, who alone can give and change access there. "
+    "You are not asked to accept it, for you can let a partner admin in again: by an access link, or by a confirmation link."
+)
 _ACCOUNT, _PARTNER = "Your account.", "One of the account's partners."
 
 _FOR_CLIENT = {
     OutcomeCode.TARGET_IS_SUPER_ADMIN: (
-        "This person is super admin of your account, and no ceiling applies to a super admin: revoke the person's access, or "
-        "have the agency make them partner admin first."
+        "This person is super admin of your account: no ceiling applies to them, and only your account's own super admins end "
+        "their access. Ask one of these to revoke it, or have the agency make the person partner admin first."
     ),
     OutcomeCode.LAST_SUPER_ADMIN: (
         "This is your account's only active super admin: make one of your own people super admin first, then revoke the access."
@@ -86,11 +94,22 @@ class SetCeilingPayload(Payload):
     """What setCeiling answers with."""
 
     account: Account | None = strawberry.field(default=None, description="Your account.")
-    partner: AccountPartner | None = strawberry.field(default=None, description="The agency, with its ceiling.")
-    lowered: int = strawberry.field(default=0, description="How many people's access was lowered to the ceiling.")
+    partner: AccountPartner | None = strawberry.field(
+        default=None, description="The agency as it is now; after a dry run, as it was."
+    )
+    ceiling: list[GrantedPermission] | None = strawberry.field(
+        default=None, description="The ceiling that holds then, also in a dry run; null for no ceiling."
+    )
+    lowered: int = strawberry.field(
+        default=0, description="How many people's access was lowered to the ceiling; in a dry run, would be."
+    )
+    lowered_people: list[AccountPerson] = strawberry.field(
+        default_factory=list, description="Whose access that is; after a dry run, as it was."
+    )
     not_lowered: list[UnchangedPerson] = strawberry.field(
         default_factory=list, description="Whose access lies beyond the ceiling and could not be lowered."
     )
+    leaves_without_partner_admin: bool = strawberry.field(default=False, description=_LEAVES)
 
 
 @strawberry.type(description="The answer to revoking an agency's access.")
@@ -98,11 +117,16 @@ class RevokePartnerAccessPayload(Payload):
     """What revokePartnerAccess answers with."""
 
     account: Account | None = strawberry.field(default=None, description="Your account.")
-    partner: AccountPartner | None = strawberry.field(default=None, description="The agency.")
-    revoked: int = strawberry.field(default=0, description="How many people's access has ended.")
+    partner: AccountPartner | None = strawberry.field(
+        default=None, description="The agency as it is now; after a dry run, as it was."
+    )
+    revoked: int = strawberry.field(
+        default=0, description="How many people's access has ended; in a dry run, would end."
+    )
     not_revoked: list[UnchangedPerson] = strawberry.field(
         default_factory=list, description="Whose access could not be revoked."
     )
+    leaves_without_partner_admin: bool = strawberry.field(default=False, description=_LEAVES)
 
 
 def _order(request: SetCeilingInput | RevokePartnerAccessInput) -> ClientOrder:
@@ -147,7 +171,16 @@ class AccountMutation:
         call = idempotent_call(info, input)
         answer = await set_ceiling(context.database, context.reader.viewer, _order(input), draft, call)
         account, partner, people = await _shown(info, answer)
-        return SetCeilingPayload(account=account, partner=partner, lowered=answer.changed, not_lowered=people)
+        lowered = await asyncio.gather(*(context.load(account_people_by_id, key) for key in answer.changed))
+        return SetCeilingPayload(
+            account=account,
+            partner=partner,
+            ceiling=None if answer.ceiling is None else shown_all(granted_permissions(answer.ceiling, answer.ceiling)),
+            lowered=len(answer.changed),
+            lowered_people=shown_all([record for record in lowered if record is not None]),
+            not_lowered=people,
+            leaves_without_partner_admin=answer.lacks_partner_admin,
+        )
 
     @field(f"Ends the access of one of an agency's people to your account, or of all of them, at once. {DECIDES}")
     @refusing(RevokePartnerAccessPayload)
@@ -162,4 +195,10 @@ class AccountMutation:
         call = idempotent_call(info, input)
         answer = await revoke_partner_access(context.database, context.reader.viewer, _order(input), grant_id, call)
         account, partner, people = await _shown(info, answer)
-        return RevokePartnerAccessPayload(account=account, partner=partner, revoked=answer.changed, not_revoked=people)
+        return RevokePartnerAccessPayload(
+            account=account,
+            partner=partner,
+            revoked=len(answer.changed),
+            not_revoked=people,
+            leaves_without_partner_admin=answer.lacks_partner_admin,
+        )

@@ -39,7 +39,7 @@ class MigrateToPartnerAdminInput:
     targets: TargetsInput = strawberry.field(
         description="Which people and clients. You yourself are among them only where you name or select yourself."
     )
-    keep_billing: bool = strawberry.field(
+    keep_billing: bool | None = strawberry.field(
         default=False, description="Whether the permissions for billing and financial transactions are kept."
     )
     keep_billing_for: list[KeepBillingInput] | None = strawberry.field(
@@ -92,7 +92,7 @@ class MigrationMutation:
         request = OperationRequest(
             kind=OperationKind.MIGRATE,
             targets=targets_of(input.targets),
-            migration=Migration(input.keep_billing, _choices(input.keep_billing_for)),
+            migration=Migration(bool(input.keep_billing), _choices(input.keep_billing_for)),
             expected_versions=versions_of(input.expected_versions),
             options=options_of(given(input.options)),
             as_json=as_json(input),

@@ -151,6 +151,8 @@ class Asked:
     """Access is to be removed as reviewed (F38)."""
     migration: bool = False
     """Super admins are to become partner admins (F42)."""
+    gains: bool = False
+    """Somebody may come to hold more, in the teams that they are in (F54, E6)."""
 
 
 def team_list(rows: Table) -> ColumnElement[str]:
@@ -197,6 +199,17 @@ def _takes_foreign_team() -> ColumnElement[bool]:
     return and_(target_clients.c.has_teams, not_(target_clients.c.edits_teams), unheld)
 
 
+def _in_foreign_team() -> ColumnElement[bool]:
+    """Returns the condition that the grant is in a team that the actor is not in and may not edit."""
+    held = and_(held_teams.c.client_id == target_clients.c.id, held_teams.c.team_id == grant_teams.c.team_id)
+    unheld = (
+        exists()
+        .where(grant_teams.c.grant_id == grants.c.id)
+        .where(not_(exists().where(held).correlate(target_clients, grant_teams)))
+    )
+    return and_(not_(target_clients.c.edits_teams), unheld.correlate(grants, target_clients))
+
+
 def _expiry(asked: tuple[datetime | None]) -> ColumnElement[str]:
     """Returns how the expiry asked for lies to the grant's own: the same, EARLIER or LATER."""
     (at,) = asked
@@ -230,6 +243,7 @@ def grant_key(asked: Asked) -> ColumnElement[str]:
         + (_expiry(asked.expiry) if asked.expiry else literal(" SAME"))
         + (_flag(_other_teams()) if asked.teams else literal(" 0"))
         + (_flag(_takes_foreign_team()) if asked.teams else literal(" 0"))
+        + (_flag(_in_foreign_team()) if asked.gains else literal(" 0"))
         + (_flag(_listed(reviewed_grants)) if asked.removal else literal(" 0"))
         + (_flag(_listed(blocked_grants)) if asked.removal else literal(" 0"))
         + (_billing() if asked.migration else literal(" -"))

@@ -17,7 +17,7 @@ def decide(request: OperationRequest, situation: Situation, catalogue: Catalogue
         case OperationKind.DEACTIVATE:
             return deactivate(request, situation)
         case OperationKind.REACTIVATE:
-            return reactivate(request, situation)
+            return reactivate(situation, catalogue)
         case OperationKind.REMOVE:
             return remove(request, situation)
         case OperationKind.MIGRATE:

@@ -52,14 +52,13 @@ async def preview(database: Database, viewer: Viewer, request: OperationRequest)
     Raises:
         RefusedError: if the request as a whole cannot be carried out.
     """
-    at = now()
     async with database.snapshot() as connection:
-        plan = await make_plan(connection, viewer, request, at)
+        plan = await make_plan(connection, viewer, request)
         dry_run = DryRun(
             kind=request.kind,
             partner_id=plan.scope.partner_id,
             requested_by_id=viewer.user_id,
-            at=at,
+            at=plan.at,
             atomic=request.options.atomic,
             reason=request.options.reason,
             verdicts=plan.verdicts,
@@ -103,8 +102,8 @@ async def execute(
 
 async def run(session: AsyncSession, viewer: Viewer, request: OperationRequest) -> int:
     """Carries a request out inside a transaction, for a request or for a worker, and returns the operation's key."""
-    connection, at = await session.connection(), now()
-    plan = await make_plan(connection, viewer, request, at)
+    connection = await session.connection()
+    plan = await make_plan(connection, viewer, request)
     operation = Operation(
         partner_id=plan.scope.partner_id,
         kind=request.kind,
@@ -114,14 +113,14 @@ async def run(session: AsyncSession, viewer: Viewer, request: OperationRequest) 
         requested_by_id=viewer.user_id,
         reason=request.options.reason,
         request=request.as_json,
-        created_at=at,
+        created_at=plan.at,
     )
     session.add(operation)
     await session.flush()
     operation_id = operation.id
     if operation_id is None:
         raise RuntimeError("The database gave the operation no key.")
-    writer = CellWriter(connection, operation_id, plan.scope.partner_id, at)
+    writer = CellWriter(connection, operation_id, plan.scope.partner_id, plan.at)
     await _write(connection, writer, plan, request, viewer.user_id)
     counts = _by_status(plan)
     await connection.execute(

@@ -28,7 +28,8 @@ async def count_cells(connection: AsyncConnection) -> dict[int, int]:
 async def guard_super_admins(connection: AsyncConnection, verdicts: Verdicts, at: datetime, *, locked: bool) -> None:
     """Rejects the cells that would take an account's last ACTIVE super admin, its own people counted (F42, M1 to M4, R11).
 
-    Of several in one batch the last in the order of the input stays (M3). Everybody who takes a super admin away locks the account
+    An ACTIVE grant counts, also of somebody who is deactivated in the agency: they can still open the account itself. For the
+    lockout below only those count who can open the manager. Of several in one batch the last in the order of the input stays (M3). Everybody who takes a super admin away locks the account
     first, so of two at once the second counts what the first has left (M4).
     """
     losing = [number for number, decision in verdicts.numbered() if decision.loses_super_admin]

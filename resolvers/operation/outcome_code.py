@@ -40,7 +40,9 @@ class OutcomeCode(StrEnum):
 
 MESSAGES: dict[OutcomeCode, str] = {
     OutcomeCode.ALREADY_GRANTED: "Has access here already. To change it, ask with onExisting: CHANGE.",
-    OutcomeCode.NO_CHANGE: "Nothing to change: the access is as requested, as far as you may set it.",
+    OutcomeCode.NO_CHANGE: (
+        "Nothing to change: the access is as requested already, as far as you may set it, or there is none to take away."
+    ),
     OutcomeCode.NOT_PARTNER_ADMIN: (
         "You are not an active partner admin in this client. Ask one of its partner admins to do it, or become one yourself: by "
         "migration if you are super admin here, else by an access link that the client approves."
@@ -73,7 +75,7 @@ MESSAGES: dict[OutcomeCode, str] = {
     ),
     OutcomeCode.SOURCE_IS_SUPER_ADMIN: "A super admin's access cannot be copied.",
     OutcomeCode.TARGET_IS_SUPER_ADMIN: (
-        "This person is a super admin here, and only a migration to partner admin changes that."
+        "This person is a super admin here. Only a migration to partner admin, or one of the account's own super admins, changes that."
     ),
     OutcomeCode.LAST_SUPER_ADMIN: (
         "This is the account's last active super admin, and one always remains. "
@@ -92,11 +94,15 @@ MESSAGES: dict[OutcomeCode, str] = {
         "Access or assets here have changed since the review, or were not part of it. Review again, then remove with the new token."
     ),
     OutcomeCode.REASSIGNEE_NOT_ACTIVE: (
-        "The assets are to go to somebody who is not active in this client, or to its lead person, who is not. "
-        "Choose somebody active there, or leave the reassignment out."
+        "The assets are to go to somebody who is not active in this client or loses access here by the same request, or to its lead "
+        "person, and there is none or the same is true of them. Choose somebody active there who stays, or leave the reassignment "
+        "out."
     ),
     OutcomeCode.CONFLICT: "The access has changed since you read it. Read it again, and send the version that you then see.",
-    OutcomeCode.TEAM_NOT_HELD: "You are not in this team yourself, and giving it needs the right to edit teams here.",
+    OutcomeCode.TEAM_NOT_HELD: (
+        "A team is concerned that you are not in yourself: giving or taking it, or bringing somebody back into it, needs the right "
+        "to edit teams here. Leave the team out, or ask somebody who may edit teams."
+    ),
     OutcomeCode.SEAT_NOT_ELIGIBLE: (
         "This seat does not fit: the PARTNER seat is for verified people, and a partner admin takes no other."
     ),

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.dialect import create_temporary, insert_many
 from models.operation import OperationKind
 from models.permission.catalogue import catalogue
+from models.table import now
 from resolvers.acting_partner import check_acting
 from resolvers.operation import cell
 from resolvers.operation.access import AccessSource, find_access
@@ -41,9 +42,11 @@ class Plan:
     counts: Mapping[int, int]
     """By decision: how many cells it has."""
     has_teams: bool
+    at: datetime
+    """The moment of the operation: taken when everything it touches is locked."""
 
 
-async def make_plan(connection: AsyncConnection, viewer: Viewer, request: OperationRequest, at: datetime) -> Plan:
+async def make_plan(connection: AsyncConnection, viewer: Viewer, request: OperationRequest) -> Plan:
     """Returns the plan of a request: targets → cells → situations → decide → guards. Writes only temporary tables.
 
     The number of statements does not depend on the number of cells.
@@ -53,6 +56,8 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
     """
     locked = not request.options.dry_run
     scope = await find_scope(connection, viewer, request.targets, locked=locked)
+    # Not before: whoever had to wait acts with the authority of afterwards, and the timeline's moments keep its order.
+    at = now()
     if request.kind in _BY_RIGHT:
         await check_acting(connection, viewer, scope.partner_id)
     source = await find_access(connection, viewer, scope.partner_id, request.access)
@@ -62,7 +67,9 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
     await create_temporary(connection, *cell.TEMPORARY)
     asked = source.copied_teams if request.teams is None else request.teams
     about_teams = bool(asked) or request.teams is not None
-    actor = await find_actor(connection, viewer.user_id, scope.partner_id, scope.clients, at, with_teams=about_teams)
+    gains = request.access is not None or request.kind is OperationKind.REACTIVATE
+    with_teams = about_teams or gains
+    actor = await find_actor(connection, viewer.user_id, scope.partner_id, scope.clients, at, with_teams=with_teams)
     team_plan = TeamPlan()
     if about_teams:
         team_plan = await find_teams(connection, viewer, asked, scope.clients, copied=request.teams is None)
@@ -80,6 +87,7 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
         classes.has_teams,
         removal=request.removal is not None,
         migration=request.kind is OperationKind.MIGRATE,
+        gains=gains,
     )
     await _decide_all(connection, request, classes, verdicts, asked_of_grants, paired=scope.pairs is not None)
     await guard_super_admins(connection, verdicts, at, locked=locked)
@@ -90,7 +98,7 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
         raise RuntimeError("Grants changed while they were decided over, although their clients were locked.")
     if request.options.atomic and await guard_atomic(connection, verdicts, counts):
         counts = await count_cells(connection)
-    return Plan(scope, verdicts, counts, has_teams=classes.has_teams)
+    return Plan(scope, verdicts, counts, has_teams=classes.has_teams, at=at)
 
 
 async def _lay_out(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import FromClause, Select, select
+from sqlalchemy import FromClause, Select, case, null, select
 
 from models.operation import OperationKind, OperationState, OutcomeStatus, operations
 from models.partner import partners
@@ -31,6 +31,7 @@ class OperationRecord:
     state: OperationState
     atomic: bool
     requested_by_id: int | None
+    """None for the service itself, and where it was the client: who of its people it was is the client's own (T1)."""
     reason: str | None
     created_at: datetime
     finished_at: datetime | None
@@ -69,7 +70,7 @@ def _columns(_viewer: Viewer, rows: FromClause, source: FromClause) -> Select[An
         rows.c.kind,
         rows.c.state,
         rows.c.atomic,
-        rows.c.requested_by_id,
+        case((rows.c.by_client, null()), else_=rows.c.requested_by_id),
         rows.c.reason,
         rows.c.created_at,
         rows.c.finished_at,

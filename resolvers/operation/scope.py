@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, select
+from sqlalchemy import Row, Select, Table, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.client import clients
@@ -38,6 +38,8 @@ from resolvers.operation.target import (
 )
 from resolvers.readable import readable_clients, readable_grants, readable_members, readable_permission_sets
 from resolvers.viewer import Viewer
+
+_NEWER = grants.alias("newer_grant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,10 @@ def _one_partner(viewer: Viewer, found: Sequence[TargetClient], people: Sequence
 
 async def _pairs_of_grants(connection: AsyncConnection, viewer: Viewer, keys: Sequence[Key]) -> list[tuple[Key, Key]]:
     places = listed_keys(keys, "grants")
+    # Access that is removed still names its person and client (R6), unless they have access there anew.
+    anew = exists().where(_NEWER.c.client_id == grants.c.client_id, _NEWER.c.member_id == grants.c.member_id)
     statement = select(grants.c.id, grants.c.member_id, grants.c.client_id).where(
-        grants.c.ended == 0, grants.c.id.in_(readable_grants(viewer))
+        or_(grants.c.ended == 0, ~anew.where(_NEWER.c.ended == 0)), grants.c.id.in_(readable_grants(viewer))
     )
     found = await rows_by_key(connection, statement, grants, places)
     refusals = missing(places, found, "grant")

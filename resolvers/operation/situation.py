@@ -6,6 +6,8 @@ from enum import StrEnum
 from models.grant import AccessType, GrantStatus, Seat
 from models.member import MemberKind, MemberStatus
 from models.operation import OutcomeStatus
+from models.permission.catalogue import Catalogue
+from models.permission.level import PermissionLevel
 from models.permission.state import State
 from resolvers.operation.outcome_code import OutcomeCode
 
@@ -73,6 +75,8 @@ class GrantFacts:
     """Teams are asked for, and the grant has others."""
     takes_foreign_team: bool
     """The request takes the person out of a team that the actor is not in and may not edit (F54)."""
+    in_foreign_team: bool = False
+    """The person is in a team that the actor is not in and may not edit, where it decides (E6)."""
     reviewed: bool = False
     """It is as the review of its removal showed it (F38)."""
     blocked: bool = False
@@ -86,7 +90,7 @@ class GrantFacts:
         if key in {"", OWN_PERSON}:
             return None
         status, access_type, seat, state_id, version_id, customised, *rest = key.split()
-        expired, conflict, expiry, teams, foreign, reviewed, blocked, billing = rest
+        expired, conflict, expiry, teams, takes, inside, reviewed, blocked, billing = rest
         return cls(
             status=GrantStatus(status),
             access_type=AccessType(access_type),
@@ -98,7 +102,8 @@ class GrantFacts:
             conflict=conflict == "1",
             expiry=ExpiryChange(expiry),
             other_teams=teams == "1",
-            takes_foreign_team=foreign == "1",
+            takes_foreign_team=takes == "1",
+            in_foreign_team=inside == "1",
             reviewed=reviewed == "1",
             blocked=blocked == "1",
             keeps_billing=None if billing == "-" else billing == "1",
@@ -132,6 +137,15 @@ class Situation:
     """What the version of the set contains from which the grant came, where it decides (F13)."""
     is_own_person: bool = False
     """Without a grant of the partner's, but one of the account's own people, where it decides (M8)."""
+
+    def reaches_by_team(self, gained: State, after: State, catalogue: Catalogue) -> bool:
+        """Says whether the person would see, at TEAM level, records of a team that the actor is not in (E6)."""
+        if self.grant is None or not self.grant.in_foreign_team:
+            return False
+        return any(
+            level is PermissionLevel.TEAM and catalogue.level(after, key) is PermissionLevel.TEAM
+            for key, level in catalogue.atoms(gained)
+        )
 
     def known(self) -> "Decision":
         """Returns a rejection that tells what there is; for it to say that nothing was withheld, it asks for just that."""

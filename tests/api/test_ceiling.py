@@ -115,7 +115,7 @@ async def test_e24_an_active_super_admin_is_named_and_not_lowered_and_a_deactiva
         {"id": person_id(active), "name": "Sue Super"},
         "TARGET_IS_SUPER_ADMIN",
     )
-    assert "revoke the person's access" in told["message"]
+    assert "own super admins end their access" in told["message"]
     people = await story.people()
     assert people["Sue Super"]["accessType"] == "SUPER_ADMIN"
     otto = people["Otto Off"]
@@ -147,6 +147,48 @@ async def test_p02_a_dry_run_says_the_same_and_writes_nothing(factory: Factory) 
     real = await story.decide(SET_CEILING, **values)
     assert (dry["lowered"], dry["notLowered"]) == (real["lowered"], real["notLowered"])
     assert (real["lowered"], len(real["notLowered"])) == (1, 1)
+
+
+async def test_p02_a_dry_run_tells_the_ceiling_and_the_people_that_it_would_lower(factory: Factory) -> None:
+    """`partner` and the people show what is there; the rest is what the call would make of it."""
+    story = await ClientStory.begin(factory, ceiling={"reports.view": "ALL"})
+    clerk = await factory.grant(story.client, await story.someone(name="Carl Clerk"), {"contacts.view": "ALL"})
+    await factory.grant(story.client, await story.someone(name="Inside"), {"contacts.view": "TEAM"})
+    values = {"permissions": ceiling({"contacts.view": "TEAM"}), "enforce": True}
+    team = [{"permission": {"key": "contacts.view"}, "level": "TEAM"}]
+    dry = await story.decide(SET_CEILING, **values, dryRun=True)
+    assert (dry["lowered"], dry["ceiling"]) == (1, team)
+    assert dry["partner"]["ceiling"] == [{"permission": {"key": "reports.view"}, "level": "ALL"}]
+    (person,) = dry["loweredPeople"]
+    assert (person["id"], person["name"], levels_of(person)) == (
+        person_id(clerk),
+        "Carl Clerk",
+        {"contacts.view": "ALL"},
+    )
+    real = await story.decide(SET_CEILING, **values)
+    assert (real["lowered"], real["ceiling"], real["partner"]["ceiling"]) == (1, team, team)
+    (person,) = real["loweredPeople"]
+    assert (person["id"], levels_of(person)) == (person_id(clerk), {"contacts.view": "TEAM"})
+    again = await story.decide(SET_CEILING, enforce=True, dryRun=True)
+    assert (again["lowered"], again["loweredPeople"], again["ceiling"]) == (0, [], team)
+    gone = await story.decide(SET_CEILING, permissions=None, dryRun=True)
+    assert (gone["ceiling"], gone["partner"]["ceiling"]) == (None, team)
+    refused = await story.refusal(SET_CEILING, dryRun=True)
+    assert refused["code"] == "INVALID_INPUT"
+
+
+async def test_n04_a_ceiling_tells_when_it_leaves_people_without_an_active_partner_admin(factory: Factory) -> None:
+    """The client is not asked to accept it: it is the one who can let a partner admin in again."""
+    story = await ClientStory.begin(factory)
+    await factory.partner_admin(story.client, await story.someone(name="Ada Admin"))
+    values = {"permissions": ceiling({"contacts.view": "ALL"})}
+    assert (await story.decide(SET_CEILING, **values))["leavesWithoutPartnerAdmin"] is False
+    for dry in (True, False):
+        answer = await story.decide(SET_CEILING, **values, enforce=True, dryRun=dry)
+        assert (answer["lowered"], answer["leavesWithoutPartnerAdmin"]) == (1, True)
+    south = await story.other_agency()
+    await factory.partner_admin(south, await story.someone(south))
+    assert (await story.decide(SET_CEILING, **values))["leavesWithoutPartnerAdmin"] is True
 
 
 async def test_r22_a_retry_gets_the_first_answer(factory: Factory) -> None:

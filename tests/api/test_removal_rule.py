@@ -383,3 +383,18 @@ async def test_the_reason_is_kept_with_the_operation(factory: Factory) -> None:
     for reason in ("x" * 1_001, "\x00"):
         (refusal,) = await story.refusals(DEACTIVATE, targets=targets, options={"reason": reason})
         assert (refusal["code"], refusal["field"]) == ("INVALID_INPUT", ["input", "options", "reason"])
+
+
+async def test_r6_removing_again_by_the_same_grants_touches_only_what_failed(factory: Factory) -> None:
+    """R5: access that is removed still names its person and client, but never access that was given anew."""
+    story = await Story.begin(factory)
+    first, second = await factory.member(story.partner), await factory.member(story.partner)
+    grants = [await factory.grant(story.client, person, CONTACTS) for person in (first, second)]
+    targets = {"grants": ids(*grants)}
+    told = await story.outcomes(REMOVE, targets=targets, reviewToken=(await review(story, first))["token"])
+    assert [outcome.verdict for outcome in told] == [APPLIED, ("REJECTED", "STALE_REVIEW")]
+    told = await story.outcomes(REMOVE, targets=targets, reviewToken=(await review(story, second))["token"])
+    assert [outcome.verdict for outcome in told] == [NO_CHANGE, APPLIED]
+    await factory.grant(story.client, first, CONTACTS)
+    (refusal,) = await story.refusals(DEACTIVATE, targets=targets)
+    assert (refusal["code"], refusal["field"]) == ("NOT_FOUND", ["input", "targets", "grants", "0"])

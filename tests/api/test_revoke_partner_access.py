@@ -4,14 +4,17 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from models.grant import GrantStatus
+from models.grant import GrantStatus, grants
+from models.member import MemberStatus
 from schema.node import encode
 from tests.api.caller import Caller
 from tests.api.client_story import REVOKE, ClientStory, partner_id, person_id
 from tests.api.counters import assert_counters_are_true
+from tests.api.held_rows import end_now, holding, until_waiting
 from tests.api.write_story import contents, mutation, permissions, product
-from tests.factory import Factory
+from tests.factory import MOMENT, Factory
 from tests.statement_recorder import StatementRecorder
 
 
@@ -76,24 +79,22 @@ async def test_r6_revoking_again_changes_nothing(factory: Factory) -> None:
     assert await contents(factory.database) == before
 
 
-async def test_the_accounts_only_active_super_admin_stays_and_is_named(factory: Factory) -> None:
-    """Though the client is the authority; a deactivated or expired own super admin counts for nothing (R11)."""
+async def test_f05_whoever_is_no_super_admin_leaves_super_admins_as_they_are(factory: Factory) -> None:
+    """So a client's last super admin never goes by this way (F42): whoever takes one away is one and stays."""
     story = await ClientStory.begin(factory)
     clerk = await factory.user()
     await factory.own_person(story.account, clerk, {"users.add": "ALL", "users.edit": "ALL"})
-    await factory.move(story.place, GrantStatus.DEACTIVATED)
-    first, second = await story.someone(name="First"), await story.someone(name="Second")
-    held = [await factory.super_admin(story.client, person) for person in (first, second)]
+    for name in ("First", "Second"):
+        await factory.super_admin(story.client, await story.someone(name=name))
+    gone = await factory.super_admin(story.client, await story.someone(name="Off"), status=GrantStatus.DEACTIVATED)
     await factory.grant(story.client, await story.someone(), {"contacts.view": "ALL"})
-    caller = await Caller.signed_in(factory, clerk)
-    answer = await story.decide(REVOKE, caller=caller)
-    (told,) = answer["notRevoked"]
-    assert (answer["revoked"], told["code"], told["person"]["name"]) == (2, "LAST_SUPER_ADMIN", "Second")
-    assert "own people super admin first" in told["message"]
-    answer = await story.decide(REVOKE, caller=caller, person=person_id(held[1]))
-    assert (answer["revoked"], len(answer["notRevoked"])) == (0, 1)
-    await factory.own_person(story.account, await factory.user())
-    assert (await story.decide(REVOKE, caller=caller))["revoked"] == 1
+    answer = await story.decide(REVOKE, caller=await Caller.signed_in(factory, clerk))
+    told = {kept["person"]["name"]: kept["code"] for kept in answer["notRevoked"]}
+    assert (answer["revoked"], told) == (2, dict.fromkeys(("First", "Second"), "TARGET_IS_SUPER_ADMIN"))
+    assert "own super admins" in answer["notRevoked"][0]["message"]
+    answer = await story.decide(REVOKE, person=person_id(gone))
+    assert (answer["revoked"], answer["notRevoked"]) == (0, [])
+    assert (await story.decide(REVOKE))["revoked"] == 2
     await assert_counters_are_true(factory.database)
 
 
@@ -107,20 +108,35 @@ async def test_two_revocations_at_once_take_each_person_once(factory: Factory) -
     await assert_counters_are_true(factory.database)
 
 
-async def test_m4_two_clients_managers_at_once_never_take_the_last_super_admin(factory: Factory) -> None:
-    """Two agencies hold the only two super admins, and each is revoked at the same moment."""
+async def test_m4_two_super_admins_at_once_leave_themselves(factory: Factory) -> None:
+    """Two agencies hold super admins, and each is revoked at the same moment by another of the account's own."""
     story = await ClientStory.begin(factory)
-    clerk = await factory.user()
-    await factory.own_person(story.account, clerk, {"users.add": "ALL", "users.edit": "ALL"})
-    await factory.move(story.place, GrantStatus.DEACTIVATED)
+    second = await factory.user()
+    await factory.own_person(story.account, second)
     south = await story.other_agency()
     await factory.super_admin(story.client, await story.someone())
     await factory.super_admin(south, await story.someone(south))
-    caller = await Caller.signed_in(factory, clerk)
-    answers = await asyncio.gather(
-        story.decide(REVOKE, caller=caller), story.decide(REVOKE, caller=caller, partner=partner_id(south))
-    )
-    assert sorted((answer["revoked"], len(answer["notRevoked"])) for answer in answers) == [(0, 1), (1, 0)]
+    caller = await Caller.signed_in(factory, second)
+    answers = await asyncio.gather(story.decide(REVOKE), story.decide(REVOKE, caller=caller, partner=partner_id(south)))
+    assert [(answer["revoked"], len(answer["notRevoked"])) for answer in answers] == [(1, 0), (1, 0)]
+
+
+@pytest.mark.parametrize("waits_for", ["client", "person"])
+async def test_p07_whose_right_ends_while_a_decision_waits_its_turn_decides_nothing(
+    factory: Factory, waits_for: str
+) -> None:
+    story = await ClientStory.begin(factory)
+    person = await story.someone()
+    await factory.partner_admin(story.client, person)
+    async with holding(factory.database, person if waits_for == "person" else story.client) as connection:
+        answer = asyncio.create_task(story.answer(REVOKE))
+        await until_waiting(factory.database)
+        await end_now(connection, grants, grants.c.id == story.place.id)
+    (error,) = (await answer)["userErrors"]
+    assert (error["code"], error["field"]) == ("NOT_FOUND", ["input", "account"])
+    async with factory.database.read() as rows:
+        statement = select(grants.c.status).where(grants.c.member_id == person.id)
+        assert (await rows.execute(statement)).scalars().all() == [GrantStatus.ACTIVE]
 
 
 async def test_p02_r22_dry_run_and_retry(factory: Factory) -> None:
@@ -133,6 +149,29 @@ async def test_p02_r22_dry_run_and_retry(factory: Factory) -> None:
     first = await story.decide(query)
     assert first["revoked"] == 1
     assert await story.decide(query) == first
+
+
+@pytest.mark.parametrize(
+    "other", ["nobody", "partner admin", "deactivated in the client", "deactivated in the agency", "expired"]
+)
+async def test_n04_a_revocation_tells_when_it_leaves_people_without_an_active_partner_admin(
+    factory: Factory, other: str
+) -> None:
+    """Also before it happens (P02); whoever cannot open the manager, or has no access any more, is no partner admin."""
+    story = await ClientStory.begin(factory)
+    admin = await factory.partner_admin(story.client, await story.someone())
+    await factory.grant(story.client, await story.someone(), {"contacts.view": "ALL"})
+    if other != "nobody":
+        status = MemberStatus.DEACTIVATED if other == "deactivated in the agency" else MemberStatus.ACTIVE
+        there = GrantStatus.DEACTIVATED if other == "deactivated in the client" else GrantStatus.ACTIVE
+        until = MOMENT.replace(year=2020) if other == "expired" else None
+        person = await story.someone(status=status)
+        await factory.partner_admin(story.client, person, status=there, expires_at=until)
+    for dry in (True, False):
+        answer = await story.decide(REVOKE, person=person_id(admin), dryRun=dry)
+        assert (answer["revoked"], answer["leavesWithoutPartnerAdmin"]) == (1, other != "partner admin")
+    everybody = await story.decide(REVOKE)
+    assert everybody["leavesWithoutPartnerAdmin"] is False
 
 
 async def test_t1_a_person_who_is_not_the_agencys_is_as_good_as_unknown(factory: Factory) -> None:

@@ -8,12 +8,13 @@ from sqlalchemy import select, update
 
 from models.database import Database
 from models.grant import GrantStatus
+from models.member import MemberStatus
 from models.operation import operations
 from models.timeline_entry import timeline_entries
 from resolvers.people_import import import_people
 from schema.node import encode
 from tests.api.caller import Caller
-from tests.api.client_story import ENTRY, REVOKE, ClientStory
+from tests.api.client_story import ENTRY, REVOKE, ClientStory, person_id
 from tests.api.write_story import Story, permissions
 from tests.factory import MOMENT, Factory
 from tests.statement_recorder import StatementRecorder
@@ -283,3 +284,19 @@ async def test_t3_a_long_timeline_is_as_many_statements_as_a_short_one(
             await story.timeline(first=100)
         counts.append(recorder.count)
     assert counts[0] == counts[1]
+
+
+async def test_t1_a_client_s_person_who_once_worked_for_the_agency_asks_for_the_client(factory: Factory) -> None:
+    story = await ClientStory.begin(factory)
+    boss = await story.someone(name="Boss")
+    grant = await factory.partner_admin(story.client, boss)
+    await factory.member(story.partner, "Old Name", user=story.owner, status=MemberStatus.LEFT)
+    manager = await Caller.signed_in(factory, await story.someone(name="Mia Manager"))
+    await story.decide(REVOKE, person=person_id(grant), reason="Enough.")
+    (entry, *_) = (await story.timeline())["nodes"]
+    assert (entry["askedFor"], entry["askedByName"], entry["reason"]) == ("CLIENT", story.owner.email, "Enough.")
+    (told, *_) = (await read(manager, encode("Client", story.client.id)))["nodes"]
+    assert (told["askedFor"], told["askedByName"], told["askedBy"]) == ("CLIENT", None, None)
+    query = "query($id: ID!) { node(id: $id) { ... on Operation { kind requestedBy { email } } } }"
+    shown = (await manager.data(query, id=told["operation"]["id"]))["node"]
+    assert shown == {"kind": "REMOVE", "requestedBy": None}

@@ -3,18 +3,22 @@
 E1 E2 E3 E4 E5 E6 E7 E8 E9 E10 E11 E12 E13 E14 E15 E16 E17 E18 E19 E20 E21 E22 E23 E24 E26 E27
 """
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select, update
 
 from models.account import accounts
 from models.client import clients
-from models.grant import AccessType, GrantStatus, grants
+from models.grant import AccessType, GrantStatus, Seat, grants
 from models.operation import operations
 from models.permission.built_in import BUILT_IN_SETS, PARTNER_ADMIN_SET, BuiltInSet
 from models.permission.catalogue import catalogue
 from models.permission_state import permission_states
+from models.table import now
 from models.timeline_entry import timeline_entries
 from resolvers.interning import publish_catalogue
+from schema.node import decode_key
 from tests.api.write_story import (
     ADMIN_REPORTS,
     APPLIED,
@@ -302,7 +306,10 @@ async def test_e21_present_partner_admins_gain_a_new_key(factory: Factory) -> No
         await publish_catalogue(await session.connection(), before)
     story = await Story.begin(factory, older, held={"permission_set": await factory.built_in_set()})
     admin, plain = await factory.members(story.partner, 2)
-    made = await story.grant(admin, {"permissionSet": node_id(await factory.built_in_set())})
+    later = now() + timedelta(days=9)
+    made = await story.grant(
+        admin, {"permissionSet": node_id(await factory.built_in_set())}, expiresAt=later.isoformat()
+    )
     other = await story.grant(plain, permissions({"contacts.view": "ALL"}))
     length = await story.timeline_length()
     async with factory.database.write() as session:
@@ -316,6 +323,16 @@ async def test_e21_present_partner_admins_gain_a_new_key(factory: Factory) -> No
             .order_by(timeline_entries.c.id.desc())
         )
         by = entries.scalars().all()
+        kept = await connection.execute(
+            select(
+                timeline_entries.c.before_expires_at,
+                timeline_entries.c.after_expires_at,
+                timeline_entries.c.before_seat,
+            )
+            .where(timeline_entries.c.grant_id == decode_key(made.grant["id"], "Grant"))
+            .order_by(timeline_entries.c.id.desc())
+        )
+        assert tuple(kept.first() or ()) == (later, later, Seat.PARTNER)
     assert len(by) == length + 2
     assert set(by[:2]) == {None}
 

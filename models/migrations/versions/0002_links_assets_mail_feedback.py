@@ -249,6 +249,7 @@ def upgrade() -> None:
     op.create_index("ix_link_approval_account", "link_approval", ["account_id", "id"], unique=False)
     op.create_index("ix_link_approval_link", "link_approval", ["link_id", "id"], unique=False)
 
+    op.add_column("operation", sa.Column("by_client", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("client", sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True))
 
     op.create_index(
@@ -287,6 +288,7 @@ def downgrade() -> None:
     )
 
     op.drop_column("client", "confirmed_at")
+    op.drop_column("operation", "by_client")
 
     op.drop_index("ix_link_approval_link", table_name="link_approval")
     op.drop_index("ix_link_approval_account", table_name="link_approval")

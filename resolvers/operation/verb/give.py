@@ -86,10 +86,16 @@ def _carry_out(request: OperationRequest, situation: Situation, known: Decision,
     if request.options.mode is RuleMode.STRICT and change.exceeds_authority:
         return replace(asked, code=OutcomeCode.EXCEEDS_AUTHORITY)
     is_partner_admin = bool(change.after & catalogue.partner_admin)
-    if is_partner_admin and change.granted & catalogue.partner_admin and not situation.member.verified:
-        return replace(known, code=OutcomeCode.NOT_VERIFIED)
-    if is_partner_admin and request.seat not in {None, Seat.PARTNER}:
-        return replace(known, code=OutcomeCode.SEAT_NOT_ELIGIBLE)
+    becomes_partner_admin = bool(change.granted & catalogue.partner_admin)
+    refusal = None
+    if situation.reaches_by_team(change.granted, change.after, catalogue):
+        refusal = OutcomeCode.TEAM_NOT_HELD
+    elif is_partner_admin and becomes_partner_admin and not situation.member.verified:
+        refusal = OutcomeCode.NOT_VERIFIED
+    elif is_partner_admin and request.seat not in {None, Seat.PARTNER}:
+        refusal = OutcomeCode.SEAT_NOT_ELIGIBLE
+    if refusal is not None:
+        return replace(known, code=refusal)
     seat = _seat(request, situation, is_partner_admin=is_partner_admin)
     if _exceeds(situation, change, seat, catalogue):
         return replace(asked, code=OutcomeCode.EXCEEDS_AUTHORITY)

@@ -6,19 +6,19 @@ from dataclasses import replace
 from models.grant import AccessType, GrantStatus
 from models.member import MemberStatus
 from models.operation import OutcomeStatus
+from models.permission.catalogue import Catalogue
 from resolvers.operation.outcome_code import OutcomeCode
-from resolvers.operation.request import OperationRequest
 from resolvers.operation.situation import Decision, Situation
 
 
-def reactivate(_request: OperationRequest, situation: Situation) -> Decision:
+def reactivate(situation: Situation, catalogue: Catalogue) -> Decision:
     """Returns what reactivating makes of every cell in a situation.
 
     Whoever reactivates gives all of the access again, so it must lie inside their authority (I1). Whose own access is
     deactivated has none, so nobody reactivates themselves (F35); a super admin's access always exceeds it (M11).
     """
     known = situation.known()
-    refusal = next(_refusals(situation), None)
+    refusal = next(_refusals(situation, catalogue), None)
     if refusal is OutcomeCode.NO_CHANGE:
         return replace(known, status=OutcomeStatus.NOOP, code=refusal)
     if refusal in {OutcomeCode.NOT_PARTNER_ADMIN, OutcomeCode.EXCEEDS_AUTHORITY}:
@@ -29,7 +29,7 @@ def reactivate(_request: OperationRequest, situation: Situation) -> Decision:
     return replace(known, status=OutcomeStatus.APPLIED, after_status=GrantStatus.ACTIVE)
 
 
-def _refusals(situation: Situation) -> Iterator[OutcomeCode]:
+def _refusals(situation: Situation, catalogue: Catalogue) -> Iterator[OutcomeCode]:
     member, grant = situation.member, situation.grant
     if situation.client.authority is None:
         yield OutcomeCode.NOT_PARTNER_ADMIN
@@ -46,5 +46,7 @@ def _refusals(situation: Situation) -> Iterator[OutcomeCode]:
         yield OutcomeCode.CONFLICT
     if grant.access_type is AccessType.PARTNER_ADMIN and not member.verified:
         yield OutcomeCode.NOT_VERIFIED
+    if situation.reaches_by_team(situation.before, situation.before, catalogue):
+        yield OutcomeCode.TEAM_NOT_HELD
     if situation.before & ~(situation.client.authority or 0):
         yield OutcomeCode.EXCEEDS_AUTHORITY

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Table, func, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.access_link import access_links
@@ -19,7 +19,7 @@ from resolvers.acting_partner import check_acting
 from resolvers.error import RefusalCode, refuse
 from resolvers.free_text import optional_line, refusing_at
 from resolvers.idempotency import IdempotentCall, remember, remembered
-from resolvers.invitation import eligible
+from resolvers.invitation import eligible, is_answered, is_living
 from resolvers.issuer import Issuer, new_nonce, same, token_hash
 from resolvers.readable import readable_access_links, readable_clients, readable_members
 from resolvers.viewer import Viewer
@@ -27,6 +27,8 @@ from resolvers.viewer import Viewer
 LONGEST_REFERENCE = 100
 DAYS = 90
 LONGEST_LIFE = 365
+MOST_AWAITING = 10
+"""How many links of a kind may await one client's answer: it is not to be flooded with invitations."""
 
 NOT_ELIGIBLE = (
     "The person cannot become partner admin now: they must be an active, verified member of a partner in a program. "
@@ -54,7 +56,7 @@ async def get_access_link(
 
     Raises:
         RefusedError: INVALID_INPUT, NOT_FOUND, FORBIDDEN, NOT_A_PARTNER, LINK_OWNER_NOT_ELIGIBLE, or CONFLICT for a link that
-            was made under another secret key and cannot be shown again.
+            was made under another secret key and cannot be shown again, and where too many await the client's answer.
     """
     if not 1 <= draft.expires_in_days <= LONGEST_LIFE:
         message = f"A link can expire in 1 to {LONGEST_LIFE} days; {DAYS} if you leave it out."
@@ -114,12 +116,18 @@ async def revoke_access_link(
 
 
 async def _owner(connection: AsyncConnection, viewer: Viewer, draft: LinkDraft) -> Row[Any]:
-    """Returns the membership whose link is wanted, locked: it stays eligible until the link is there (R12)."""
+    """Returns the membership whose link is wanted, locked: it stays eligible until the link is there (R12).
+
+    The client is locked before it, as everybody locks them.
+    """
     member_id = _own_place(viewer, draft.partner_id) if draft.member_id is None else draft.member_id
     known = select(members.c.partner_id).where(members.c.id == member_id, members.c.id.in_(readable_members(viewer)))
     partner_id = (await connection.execute(known)).scalar_one_or_none()
     if partner_id is None or (draft.partner_id is not None and draft.partner_id != partner_id):
         raise refuse(RefusalCode.NOT_FOUND, "There is no such member.", "input", "member")
+    if draft.client_id is not None:
+        known_client = select(clients.c.id).where(clients.c.id == draft.client_id)
+        await lock_rows(connection, known_client.where(clients.c.id.in_(readable_clients(viewer))))
     await lock_rows(connection, select(members.c.id).where(members.c.id == member_id))
     await _check_may_use(connection, viewer, partner_id, member_id)
     statement = (
@@ -198,6 +206,8 @@ async def _living_or_new(
                 "input",
             )
         return int(found.id)
+    if made["client_id"] is not None:
+        await check_awaiting(connection, access_links, made["client_id"], ~is_answered())
     nonce = new_nonce()
     token = issuer.token(PURPOSE, nonce)
     ends: datetime = moment + timedelta(days=days)
@@ -205,3 +215,20 @@ async def _living_or_new(
     new = await connection.execute(insert(access_links).values({**wanted, **made, **row}).returning(columns.id))
     key: int = new.scalar_one()
     return key
+
+
+async def check_awaiting(
+    connection: AsyncConnection,
+    links: Table,
+    client_id: int,
+    condition: ColumnElement[bool] = true(),  # noqa: B008 an immutable value
+) -> None:
+    """Refuses one more link for a client if as many as there may be await its answer; the client's row is locked."""
+    awaiting = select(func.count()).where(links.c.client_id == client_id, is_living(links, now()), condition)
+    if (await connection.execute(awaiting)).scalar_one() >= MOST_AWAITING:
+        raise refuse(
+            RefusalCode.CONFLICT,
+            f"{MOST_AWAITING} such links await this client's answer already. Revoke one of them, or wait for the answer.",
+            "input",
+            "client",
+        )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.access_link import LinkAnswer, access_links, link_approvals
@@ -23,10 +23,10 @@ from models.table import now
 from models.user import users
 from resolvers.account_manager import check_account_manager
 from resolvers.direct_operation import DirectOperation
-from resolvers.error import RefusalCode, refuse
+from resolvers.error import RefusalCode, RefusedError, refuse
 from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.interning import intern_states
-from resolvers.invitation import NOTHING_OPENS, InvitationKind, WayIn, eligible, find_invitation
+from resolvers.invitation import NOTHING_OPENS, InvitationKind, WayIn, eligible, find_invitation, is_named
 from resolvers.link_client import as_client, locked_client, make_client, name_client
 from resolvers.mail import Letter, post
 from resolvers.operation.outcome_code import OutcomeCode
@@ -34,7 +34,7 @@ from resolvers.partner_admin import AdmittingClient, Newcomer, admit_people
 from resolvers.permission_request import requested_state
 from resolvers.viewer import Viewer
 
-CEILING = ("input", "ceiling")
+ACCOUNT, CEILING = ("input", "account"), ("input", "ceiling")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,19 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """An answer on its way: who says it about which link, and where in the input that stands."""
+class _Asked:
+    """Who wants to answer for which account, and how the link is named."""
 
     connection: AsyncConnection
     viewer: Viewer
     way: WayIn
     account_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer(_Asked):
+    """An answer on its way, about a link that opens at this moment."""
+
     link: Row[Any]
     at: datetime
 
@@ -69,8 +75,9 @@ async def approve_access_link(
 ) -> Answered:
     """Makes the owner of a link partner admin in an account, by the will of whoever decides for it, all in one transaction.
 
-    Whoever is an ACTIVE partner admin there already stays exactly as they are (L1); other access gets the Partner Admin set
-    added (L3), and deactivated access becomes ACTIVE again (L4).
+    Whoever is an ACTIVE partner admin there already stays exactly as they are (L1), also where a single-use link is approved
+    once more by the account that has used it; other access gets the Partner Admin set added (L3), and deactivated access becomes
+    ACTIVE again (L4).
 
     Raises:
         RefusedError: NOT_FOUND (T1, L8), FORBIDDEN, INVALID_INPUT for a ceiling that cannot be used, LINK_OWNER_NOT_ELIGIBLE
@@ -81,8 +88,7 @@ async def approve_access_link(
         first = await remembered(session, call)
         if first is not None:
             return Answered(*first)
-        answer = await _begin(await session.connection(), viewer, way, account_id)
-        answered = await _approve(answer, limit)
+        answered = await _approve(_Asked(await session.connection(), viewer, way, account_id), limit)
         await remember(session, call, [answered.link_id, answered.changed])
     return answered
 
@@ -101,8 +107,7 @@ async def decline_access_link(
         first = await remembered(session, call)
         if first is not None:
             return Answered(*first)
-        answer = await _begin(await session.connection(), viewer, way, account_id)
-        answered = await _decline(answer)
+        answered = await _decline(_Asked(await session.connection(), viewer, way, account_id))
         await remember(session, call, [answered.link_id, answered.changed])
     return answered
 
@@ -129,18 +134,39 @@ def _partner_admin_key() -> str:
     return key
 
 
-async def _begin(connection: AsyncConnection, viewer: Viewer, way: WayIn, account_id: int) -> _Answer:
-    """Checks who answers for which account and what the link is, in this order: outsiders learn nothing of links."""
-    await check_account_manager(connection, viewer, account_id, "input", "account")
+async def _begin(asked: _Asked) -> _Answer:
+    """Checks who answers for which account and what the link is, in this order: outsiders learn nothing of links.
+
+    Done once more when all rows are locked: while the answer waited for them, the link or the right to answer may have ended.
+    """
+    connection, viewer, way, account_id = asked.connection, asked.viewer, asked.way, asked.account_id
+    await check_account_manager(connection, viewer, account_id, *ACCOUNT)
     link = await find_invitation(connection, InvitationKind.ACCESS_LINK, way, account_id)
     return _Answer(connection, viewer, way, account_id, link, now())
 
 
-async def _approve(answer: _Answer, limit: State | None) -> Answered:
+async def _approve(asked: _Asked, limit: State | None) -> Answered:
+    connection = asked.connection
+    try:
+        link = (await _begin(asked)).link
+        made = await make_client(connection, link, asked.account_id)
+        client = await locked_client(connection, link, asked.account_id)
+        await lock_rows(connection, select(members.c.id).where(members.c.id == link.member_id))
+        answer = await _begin(asked)
+    except RefusedError:
+        await check_account_manager(connection, asked.viewer, asked.account_id, *ACCOUNT)
+        answered = await _used_before(asked, limit)
+        if answered is None:
+            raise
+        return answered
+    if made:
+        await name_client(connection, client)
+    return await _let_in(answer, client, limit)
+
+
+async def _let_in(answer: _Answer, client: Row[Any], limit: State | None) -> Answered:
+    """Makes the owner of the link partner admin; all rows that this concerns are locked."""
     connection, link, at = answer.connection, answer.link, answer.at
-    made = await make_client(connection, link, answer.account_id, at)
-    client = await locked_client(connection, link, answer.account_id)
-    await lock_rows(connection, select(members.c.id).where(members.c.id == link.member_id))
     owner = await _owner(connection, link.member_id)
     if not owner.eligible:
         raise refuse(
@@ -149,19 +175,11 @@ async def _approve(answer: _Answer, limit: State | None) -> Answered:
             "program. Ask the agency who else could, and for that person's link.",
             *answer.way.field,
         )
-    if made:
-        await name_client(connection, client)
     ceiling_id = client.ceiling_id
     if limit is not None:
         ceiling_id = (await intern_states(connection, [limit]))[limit]
     if await _is_partner_admin(connection, client.id, owner.id, at):
-        if ceiling_id != client.ceiling_id:
-            raise refuse(
-                RefusalCode.CONFLICT,
-                f"{owner.email} is partner admin of this account already, so approving changes nothing: set the ceiling with "
-                "setCeiling.",
-                *CEILING,
-            )
+        _check_ceiling(owner, client.ceiling_id, ceiling_id)
         return Answered(link.id, changed=False)
     await _claim(answer)
     if ceiling_id != client.ceiling_id:
@@ -172,6 +190,7 @@ async def _approve(answer: _Answer, limit: State | None) -> Answered:
         at,
         requested_by_id=answer.viewer.user_id,
         reason=f"The client approved {_called(link)}.",
+        by_client=True,
     )
     place = AdmittingClient(client.id, client.account_id, ceiling_id)
     (admitted,) = await admit_people(connection, operation, [place], [Newcomer(owner.id, owner.user_id)])
@@ -193,10 +212,42 @@ async def _approve(answer: _Answer, limit: State | None) -> Answered:
     return Answered(link.id, changed=True)
 
 
-async def _decline(answer: _Answer) -> Answered:
-    connection, link = answer.connection, answer.link
-    client_id = (await connection.execute(as_client(link.id, answer.account_id))).scalar_one_or_none()
+async def _used_before(asked: _Asked, limit: State | None) -> Answered | None:
+    """Returns what a single-use link has come to that this account has used, while the access that it gave is there (L1)."""
+    said, columns = link_approvals.c, access_links.c
+    statement = (
+        select(columns.id, columns.member_id, columns.token_hash, clients.c.ceiling_id)
+        .join(link_approvals, said.link_id == columns.id)
+        .join(clients, clients.c.id == said.client_id)
+        .join(grants, grants.c.id == said.grant_id)
+        .where(is_named(InvitationKind.ACCESS_LINK, asked.way, asked.account_id), columns.used_at.is_not(None))
+        .where(said.account_id == asked.account_id, said.answer == LinkAnswer.APPROVED, *_partner_admin(now()))
+    )
+    used = (await asked.connection.execute(statement)).one_or_none()
+    if used is None or not asked.way.opens(used.token_hash):
+        return None
+    if limit is not None:
+        ceiling_id = (await intern_states(asked.connection, [limit]))[limit]
+        _check_ceiling(await _owner(asked.connection, used.member_id), used.ceiling_id, ceiling_id)
+    return Answered(used.id, changed=False)
+
+
+def _check_ceiling(owner: Row[Any], present_id: int | None, wanted_id: int | None) -> None:
+    """Refuses a ceiling that comes too late: nobody is to believe that it holds now (P08)."""
+    if wanted_id != present_id:
+        raise refuse(
+            RefusalCode.CONFLICT,
+            f"{owner.email} is partner admin of this account already, so approving changes nothing: set the ceiling with "
+            "setCeiling.",
+            *CEILING,
+        )
+
+
+async def _decline(asked: _Asked) -> Answered:
+    connection, link = asked.connection, (await _begin(asked)).link
     await lock_rows(connection, select(members.c.id).where(members.c.id == link.member_id))
+    answer = await _begin(asked)
+    client_id = (await connection.execute(as_client(link.id, answer.account_id))).scalar_one_or_none()
     last = await _last_answer(answer)
     if last is not None and last.answer == LinkAnswer.DECLINED:
         return Answered(link.id, changed=False)
@@ -250,12 +301,16 @@ async def _owner(connection: AsyncConnection, member_id: int) -> Row[Any]:
 
 async def _is_partner_admin(connection: AsyncConnection, client_id: int, member_id: int, at: datetime) -> bool:
     found = await connection.execute(
-        select(grants.c.id)
-        .where(grants.c.client_id == client_id, grants.c.member_id == member_id, grants.c.ended == 0)
-        .where(grants.c.status == GrantStatus.ACTIVE.value, grants.c.access_type == AccessType.PARTNER_ADMIN.value)
-        .where(unexpired(grants, at))
+        select(grants.c.id).where(grants.c.client_id == client_id, grants.c.member_id == member_id, *_partner_admin(at))
     )
     return found.one_or_none() is not None
+
+
+def _partner_admin(at: datetime) -> list[ColumnElement[bool]]:
+    """Says whether a row of grants makes somebody partner admin at a moment."""
+    columns = grants.c
+    access = columns.access_type == AccessType.PARTNER_ADMIN.value
+    return [columns.ended == 0, columns.status == GrantStatus.ACTIVE.value, access, unexpired(grants, at)]
 
 
 async def _claim(answer: _Answer) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import Row, Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.access_link import LinkAnswer
@@ -21,15 +21,14 @@ from models.permission.state import State
 from models.table import now
 from models.user import full_name, users
 from resolvers.account_manager import check_account_manager
-from resolvers.approval import CEILING, Answered
+from resolvers.approval import ACCOUNT, CEILING, Answered
 from resolvers.confirmation_letter import AdmittedPerson, GivenAnswer, tell
 from resolvers.confirmation_link import RefusedAdmission
 from resolvers.direct_operation import DirectOperation, Recorded
 from resolvers.error import RefusalCode, RefusedError, refuse
 from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.interning import intern_states, state_contents
-from resolvers.invitation import NOTHING_OPENS, InvitationKind, WayIn, find_invitation
-from resolvers.issuer import same, token_hash
+from resolvers.invitation import NOTHING_OPENS, InvitationKind, WayIn, find_invitation, is_named
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.partner_admin import AdmittingClient, Newcomer, admit_people
 from resolvers.permission_request import requested_state
@@ -85,7 +84,7 @@ async def answer_confirmation(
         if first is not None:
             return Answered(*first)
         connection = await session.connection()
-        await check_account_manager(connection, viewer, draft.account_id, "input", "account")
+        await check_account_manager(connection, viewer, draft.account_id, *ACCOUNT)
         answered = await _answered(connection, viewer, draft, ceiling)
         await remember(session, call, [answered.link_id, answered.changed])
     return answered
@@ -98,6 +97,7 @@ async def _answered(
         link = await find_invitation(connection, InvitationKind.CONFIRMATION_LINK, draft.way, draft.account_id or 0)
         client = await _answer(connection, viewer, draft, link)
     except RefusedError:
+        await check_account_manager(connection, viewer, draft.account_id, *ACCOUNT)
         link_id = await _said_before(connection, draft, ceiling)
         if link_id is None:
             raise
@@ -111,20 +111,15 @@ async def _answered(
 
 async def _said_before(connection: AsyncConnection, draft: ConfirmationDraft, ceiling: State | None) -> int | None:
     """Returns the link, if it is one for this account and the account has given it the same answer already."""
-    columns, listed = confirmation_links.c, draft.way.listed
-    token = draft.way.token or ""
-    hashed = token_hash(token if token.isascii() else "")
-    if listed is None:
-        named = columns.token_hash == hashed
-    else:
-        named = columns.id == (listed[1] if listed[0] is InvitationKind.CONFIRMATION_LINK else 0)
+    columns = confirmation_links.c
+    named = is_named(InvitationKind.CONFIRMATION_LINK, draft.way, draft.account_id or 0)
     statement = (
         select(columns.id, columns.token_hash, clients.c.ceiling_id)
         .join(clients, clients.c.id == columns.client_id)
         .where(named, columns.answer == draft.answer.value, clients.c.account_id == draft.account_id)
     )
     found = (await connection.execute(statement)).one_or_none()
-    if found is None or (listed is None and not same(found.token_hash, hashed)):
+    if found is None or not draft.way.opens(found.token_hash):
         return None
     if ceiling is not None:
         await _check_ceiling(connection, found.ceiling_id, ceiling)
@@ -144,10 +139,16 @@ async def _check_ceiling(connection: AsyncConnection, ceiling_id: int | None, wa
 
 
 async def _answer(connection: AsyncConnection, viewer: Viewer, draft: ConfirmationDraft, link: Row[Any]) -> Any:
-    """Writes the answer, and returns the client as it is then, locked, with the link's key and who made it."""
+    """Writes the answer, and returns the client as it is then, locked, with the link's key and who made it.
+
+    The people whom the link names are locked too: who is eligible stays so until they are let in.
+    """
     await lock_rows(connection, select(clients.c.id).where(clients.c.id == link.client_id))
+    people = members.c.id.in_(_whom(link.id))
+    await lock_rows(connection, select(members.c.id).where(people).order_by(members.c.id))
+    # Judged once more: while the answer waited, the link or the right to answer may have ended.
+    await check_account_manager(connection, viewer, draft.account_id, *ACCOUNT)
     columns, moment = confirmation_links.c, now()
-    # Judged by the statement that writes: the link was found before the client was locked.
     living = columns.answer.is_(None) & columns.revoked_at.is_(None) & (columns.expires_at > moment)
     values = {"answer": draft.answer.value, "answered_by_id": viewer.user_id, "answered_at": moment}
     written = await connection.execute(
@@ -191,7 +192,12 @@ async def _confirm(
     codes = {person.id: _ineligible(person) for person in named}
     let_in = [Newcomer(person.id, person.user_id) for person in named if codes[person.id] is None]
     operation = DirectOperation(
-        client.partner_id, OperationKind.GRANT, client.answered_at, requested_by_id=viewer.user_id, reason=REASON
+        client.partner_id,
+        OperationKind.GRANT,
+        client.answered_at,
+        requested_by_id=viewer.user_id,
+        reason=REASON,
+        by_client=True,
     )
     place = AdmittingClient(client.id, client.account_id, ceiling_id)
     recorded = await admit_people(connection, operation, [place], let_in)
@@ -212,15 +218,18 @@ async def _confirm(
     ]
 
 
+def _whom(link_id: int) -> Select[Any]:
+    """Selects the keys of those whom a link names."""
+    return select(confirmation_link_members.c.member_id).where(confirmation_link_members.c.link_id == link_id)
+
+
 async def _named(connection: AsyncConnection, link_id: int) -> Sequence[Any]:
-    """Returns whom the link names, locked: who is eligible stays so until they are let in."""
-    of_link = select(confirmation_link_members.c.member_id).where(confirmation_link_members.c.link_id == link_id)
-    await lock_rows(connection, select(members.c.id).where(members.c.id.in_(of_link)).order_by(members.c.id))
+    """Returns whom the link names."""
     statement = (
         select(*_NAMED, members.c.first_name, members.c.last_name, users.c.email_key)
         .join(partners, partners.c.id == members.c.partner_id)
         .join(users, users.c.id == members.c.user_id)
-        .where(members.c.id.in_(of_link))
+        .where(members.c.id.in_(_whom(link_id)))
         .order_by(members.c.id)
     )
     return (await connection.execute(statement)).all()

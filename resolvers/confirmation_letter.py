@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import case, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.access_link import LinkAnswer
 from models.client import clients
-from models.member import MemberStatus, members
+from models.member import ManagerRights, MemberStatus, members
 from models.user import users
 from resolvers.confirmation_link import REASONS, RefusedAdmission
 from resolvers.mail import Letter, post
@@ -62,17 +62,26 @@ async def tell(connection: AsyncConnection, given: GivenAnswer) -> None:
 
 
 async def _partners_side(connection: AsyncConnection, client: Any) -> Sequence[Any]:
-    """Returns who hears of the answer: who made the link or, if they no longer work there, the partner's super admins."""
+    """Returns who hears of the answer: who made the link.
+
+    If they no longer work there, it is the partner's super admins; where none is active, whoever may make such links.
+    """
+    is_maker, makes_links = (
+        members.c.user_id == client.created_by_id,
+        members.c.manager_rights == ManagerRights.EDIT.value,
+    )
     statement = (
-        select(members.c.user_id, users.c.email_key)
+        select(
+            members.c.user_id, users.c.email_key, case((is_maker, 0), (members.c.super_admin, 1), else_=2).label("turn")
+        )
         .join(users, users.c.id == members.c.user_id)
         .join(clients, clients.c.partner_id == members.c.partner_id)
         .where(clients.c.id == client.id, members.c.status == MemberStatus.ACTIVE.value)
-        .where(or_(members.c.user_id == client.created_by_id, members.c.super_admin))
-        .order_by(members.c.id)
+        .where(or_(is_maker, members.c.super_admin, makes_links))
+        .order_by("turn", members.c.id)
     )
     found: Sequence[Any] = (await connection.execute(statement)).all()
-    return [row for row in found if row.user_id == client.created_by_id] or found
+    return [row for row in found if row.turn == found[0].turn]
 
 
 def _report(given: GivenAnswer, user_id: int, email: str) -> Letter:

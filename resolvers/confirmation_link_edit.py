@@ -14,7 +14,7 @@ from models.dialect import insert_many, lock_rows
 from models.member import members
 from models.partner import partners
 from models.table import now
-from resolvers.access_link_edit import DAYS, LONGEST_LIFE, NOT_ELIGIBLE
+from resolvers.access_link_edit import DAYS, LONGEST_LIFE, NOT_ELIGIBLE, check_awaiting
 from resolvers.acting_partner import check_acting
 from resolvers.confirmation_link import PURPOSE
 from resolvers.error import Refusal, RefusalCode, RefusedError, refuse
@@ -47,7 +47,7 @@ async def create_confirmation_link(
 
     Raises:
         RefusedError: INVALID_INPUT, NOT_FOUND (T1), FORBIDDEN or NOT_A_PARTNER (F02), or LINK_OWNER_NOT_ELIGIBLE for somebody
-            who cannot become partner admin (F09).
+            who cannot become partner admin (F09), or CONFLICT where too many links await the client's answer.
     """
     if not 1 <= draft.expires_in_days <= LONGEST_LIFE:
         message = f"A link can expire in 1 to {LONGEST_LIFE} days; {DAYS} if you leave it out."
@@ -66,7 +66,9 @@ async def create_confirmation_link(
         client = (await connection.execute(known)).one_or_none()
         if client is None:
             raise refuse(RefusalCode.NOT_FOUND, "There is no such client.", "input", "client")
+        await lock_rows(connection, select(clients.c.id).where(clients.c.id == client.id))
         await check_acting(connection, viewer, client.partner_id)
+        await check_awaiting(connection, confirmation_links, client.id)
         people = await _people(connection, client.id, draft.member_ids)
         nonce, moment = new_nonce(), now()
         row = {

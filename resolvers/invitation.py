@@ -50,6 +50,15 @@ class WayIn:
         """Returns where in the input it stands."""
         return ("input", "token" if self.listed is None else "invitation")
 
+    @property
+    def hashed(self) -> str:
+        """Returns the hash of the token."""
+        return token_hash(_readable_token(self.token))
+
+    def opens(self, hashed: str) -> bool:
+        """Says whether a link that was found this way is the one that is named, in constant time (L8)."""
+        return self.listed is not None or same(hashed, self.hashed)
+
 
 @dataclass(frozen=True, slots=True)
 class InvitedPerson:
@@ -99,6 +108,29 @@ def is_living(links: FromClause, at: datetime) -> ColumnElement[bool]:
     return unanswered & links.c.revoked_at.is_(None) & (links.c.expires_at > at)
 
 
+def is_answered() -> ColumnElement[bool]:
+    """Says whether the account for which a row of access links is meant has answered it."""
+    return (
+        select(link_approvals.c.id)
+        .join(_ASKED, _ASKED.c.account_id == link_approvals.c.account_id)
+        .where(link_approvals.c.link_id == access_links.c.id, _ASKED.c.id == access_links.c.client_id)
+        .correlate(access_links)
+        .exists()
+    )
+
+
+def is_named(kind: InvitationKind, way: WayIn, account_id: int) -> ColumnElement[bool]:
+    """Says whether a row of this kind's table is the link that is named for an account; ``WayIn.opens`` says it for certain.
+
+    By its id, a link opens only for the account that it is meant for: ids can be guessed, tokens cannot.
+    """
+    links = _LINKS[kind]
+    if way.listed is None:
+        return links.c.token_hash == way.hashed
+    here = select(clients.c.id).where(clients.c.account_id == account_id)
+    return (links.c.id == way.listed[1]) & links.c.client_id.in_(here) if way.listed[0] is kind else false()
+
+
 def eligible(people: FromClause, partner: FromClause = partners) -> ColumnElement[bool]:
     """Says whether a row of members, joined with its partner, may become partner admin now (F01, F09, R12)."""
     in_program = partner.c.program != PartnerProgram.NONE.value
@@ -108,29 +140,19 @@ def eligible(people: FromClause, partner: FromClause = partners) -> ColumnElemen
 async def find_invitation(connection: AsyncConnection, kind: InvitationKind, way: WayIn, account_id: int) -> Row[Any]:
     """Returns the row of the living link of this kind that opens for an account, with all columns of its table.
 
-    The caller has checked that whoever asks decides for the account. By its id, a link opens only for the account that it is
-    meant for: ids can be guessed, tokens cannot.
+    The caller has checked that whoever asks decides for the account.
 
     Raises:
         RefusedError: NOT_FOUND, the same for everything that does not open (L8).
     """
     links = _LINKS[kind]
-    hashed = token_hash(_readable_token(way.token))
-    if way.listed is None:
-        named: ColumnElement[bool] = links.c.token_hash == hashed
-    else:
-        named = (links.c.id == way.listed[1]) & (_FOR.c.account_id == account_id) if way.listed[0] is kind else false()
     statement = (
         select(links, _FOR.c.account_id.label("meant_account_id"))
         .outerjoin(_FOR, _FOR.c.id == links.c.client_id)
-        .where(named, is_living(links, now()))
+        .where(is_named(kind, way, account_id), is_living(links, now()))
     )
     row = (await connection.execute(statement)).one_or_none()
-    if (
-        row is None
-        or (way.listed is None and not same(row.token_hash, hashed))
-        or row.meant_account_id not in {None, account_id}
-    ):
+    if row is None or not way.opens(row.token_hash) or row.meant_account_id not in {None, account_id}:
         raise refuse(RefusalCode.NOT_FOUND, NOTHING_OPENS, *way.field)
     return row
 
@@ -154,14 +176,7 @@ async def pending_invitations(reader: Reader, account_ids: Sequence[int]) -> lis
     A link whose owner cannot become partner admin at present is left out until they can (R12).
     """
     here = select(clients.c.id).where(clients.c.account_id.in_(set(account_ids)))
-    answered = (
-        select(link_approvals.c.id)
-        .join(_ASKED, _ASKED.c.account_id == link_approvals.c.account_id)
-        .where(link_approvals.c.link_id == access_links.c.id, _ASKED.c.id == access_links.c.client_id)
-        .correlate(access_links)
-        .exists()
-    )
-    narrowed = [access_links.c.client_id.in_(here) & ~answered, confirmation_links.c.client_id.in_(here)]
+    narrowed = [access_links.c.client_id.in_(here) & ~is_answered(), confirmation_links.c.client_id.in_(here)]
     own = _FOR.c.account_id.in_(readable_accounts(reader.viewer))
     in_program = partners.c.program != PartnerProgram.NONE.value
     by_account: dict[int | None, list[InvitationRecord]] = {key: [] for key in account_ids}

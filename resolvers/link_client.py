@@ -1,6 +1,5 @@
 """An account as the client of the partner whose access link it answers; an approval makes it one (F17, F18)."""
 
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, select, update
@@ -10,7 +9,9 @@ from models.access_link import access_links
 from models.account import accounts
 from models.client import clients
 from models.dialect import insert_or_ignore, lock_rows
+from models.table import now
 from resolvers.client_import import client_texts
+from resolvers.locked_member import lock_partner
 
 _NEW = {"active_people": 0, "deactivated_people": 0, "active_partner_admins": 0, "sort_name": "", "search_text": ""}
 
@@ -24,9 +25,15 @@ def as_client(link_id: int, account_id: int) -> Select[Any]:
     )
 
 
-async def make_client(connection: AsyncConnection, link: Row[Any], account_id: int, at: datetime) -> bool:
-    """Makes the account a client of the link's partner if it is none yet, still without its name; says whether it did."""
-    row = {"partner_id": link.partner_id, "account_id": account_id, "since": at, **_NEW}
+async def make_client(connection: AsyncConnection, link: Row[Any], account_id: int) -> bool:
+    """Makes the account a client of the link's partner if it is none yet, still without its name; says whether it did.
+
+    It waits for an import that may be making the same client, as that waits for it: both lock the partner first.
+    """
+    if (await connection.execute(as_client(link.id, account_id))).scalar_one_or_none() is not None:
+        return False
+    await lock_partner(connection, link.partner_id)
+    row = {"partner_id": link.partner_id, "account_id": account_id, "since": now(), **_NEW}
     inserted = insert_or_ignore(connection, clients).values(row).returning(clients.c.id)
     return (await connection.execute(inserted)).scalar_one_or_none() is not None
 

@@ -37,7 +37,8 @@ class GetAccessLinkInput:
     )
     client: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The only client that may answer; it also finds the link among its pending invitations.",
+        description="The only client that may answer; it also finds the link among its pending invitations, where at most 10 "
+        "access links of yours can await its answer.",
     )
     single_use: bool | None = strawberry.field(default=False, description="Whether it can be approved only once.")
     reference: str | None = strawberry.field(
@@ -103,7 +104,8 @@ class ApproveAccessLinkPayload(Payload):
     answer: LinkAnswer | None = strawberry.field(default=None, description="What was said; null if it was refused.")
     changed: bool = strawberry.field(
         default=False,
-        description="False if the person was partner admin already: nothing was changed, and nobody got a mail.",
+        description="False if the person was partner admin already, by this link or otherwise: nothing was changed, and nobody got "
+        "a mail.",
     )
     invitation: AccessLinkInvitation | None = strawberry.field(default=None, description="What was answered.")
 

@@ -38,7 +38,9 @@ from schema.scalar import EmailAddress
 class CreateConfirmationLinkInput:
     """What createConfirmationLink takes."""
 
-    client: strawberry.ID = strawberry.field(description="The client that is to confirm.")
+    client: strawberry.ID = strawberry.field(
+        description="The client that is to confirm. At most 10 of your confirmation links can await its answer."
+    )
     members: list[strawberry.ID] | None = strawberry.field(
         default=strawberry.UNSET,
         description="Who becomes partner admin there when the client confirms: at most 50 active, verified people of your partner; "

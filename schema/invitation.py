@@ -25,7 +25,8 @@ described(
     InvitationKind,
     "What a link asks of a client.",
     ACCESS_LINK="To let one person in as partner admin: `approveAccessLink` or `declineAccessLink`.",
-    CONFIRMATION_LINK="To confirm that it works with the agency, and to let in whom the link names: `confirmRelationship`.",
+    CONFIRMATION_LINK="To confirm that it works with the agency, and to let in whom the link names: `confirmRelationship` or "
+    "`declineRelationship`.",
 )
 
 

@@ -16,6 +16,7 @@ from schema.context import Context
 from schema.node import encode
 from schema.schema import schema
 from tests.api.caller import Caller
+from tests.api.held_rows import holding, until_waiting
 from tests.api.link_story import GET, LINK, REVOKE, Links, get_link, refused, token_of
 from tests.api.write_story import contents, node_id
 from tests.factory import Factory
@@ -273,6 +274,49 @@ async def test_two_who_ask_at_once_get_one_link(factory: Factory) -> None:
     asked = {"member": node_id(links.owner), "reference": "Spring"}
     made = await asyncio.gather(*(get_link(caller, **asked) for caller in (links.agency, editor) * 3))
     assert len({link["id"] for link in made}) == len({link["url"] for link in made}) == 1
+
+
+async def test_a_client_is_not_flooded_with_links_meant_for_it(factory: Factory, life_factory: LifeFactory) -> None:
+    """P07: ten living ones await its answer at most; the others, and those that it has answered, do not count."""
+    links = await Links.begin(factory)
+    client, other = await factory.client(links.partner, account=links.account), await factory.client(links.partner)
+    meant = {"client": node_id(client)}
+    made = [await get_link(links.agency, reference=str(number), **meant) for number in range(10)]
+    rival = await factory.partner()
+    place = await factory.client(rival, account=links.account)
+    await life_factory.access_link(await factory.member(rival), client=place, **_living())
+    before = await contents(factory.database)
+    eleventh = {"reference": "eleventh", **meant}
+    assert await refused(links.agency, GET, **eleventh) == ("CONFLICT", ["input", "client"])
+    (error,) = (await links.agency.data(GET, input=eleventh))["getAccessLink"]["userErrors"]
+    assert "Revoke one" in error["message"]
+    assert "wait for the answer" in error["message"]
+    assert await contents(factory.database) == before
+    assert (await get_link(links.agency, reference="3", **meant))["id"] == made[3]["id"]
+    await get_link(links.agency, reference="eleventh")
+    await get_link(links.agency, reference="eleventh", client=node_id(other))
+    await links.agency.data(REVOKE, input={"accessLink": made[0]["id"]})
+    await get_link(links.agency, **eleventh)
+    assert await refused(links.agency, GET, reference="twelfth", **meant) == ("CONFLICT", ["input", "client"])
+    await links.decline(token_of(made[1]))
+    await get_link(links.agency, reference="twelfth", **meant)
+    await let_expire(factory.database)
+    await get_link(links.agency, reference="thirteenth", **meant)
+
+
+async def test_two_who_ask_at_once_for_the_last_link_a_client_may_await_do_not_both_get_it(factory: Factory) -> None:
+    """For different people, so that nothing but the client keeps them from going together."""
+    links = await Links.begin(factory)
+    client = await factory.client(links.partner, account=links.account)
+    for number in range(9):
+        await get_link(links.agency, reference=str(number), client=node_id(client))
+    people = await factory.members(links.partner, 3)
+    asked = [{"member": node_id(person), "client": node_id(client)} for person in people]
+    async with holding(factory.database, client):
+        answers = [asyncio.create_task(links.agency.data(GET, input=values)) for values in asked]
+        await until_waiting(factory.database, len(asked))
+    told = [(await answer)["getAccessLink"]["userErrors"] for answer in answers]
+    assert sorted([error["code"] for error in errors] for errors in told) == [[], ["CONFLICT"], ["CONFLICT"]]
 
 
 async def test_a_retry_with_the_same_key_makes_no_second_link(factory: Factory) -> None:

@@ -5,15 +5,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
-from models.access_link import link_approvals
-from models.grant import AccessType, GrantStatus, Seat
+from models.access_link import access_links, link_approvals
+from models.grant import AccessType, GrantStatus, Seat, grants
 from models.permission.built_in import PARTNER_ADMIN_SET
 from models.permission.catalogue import catalogue
 from models.timeline_entry import timeline_entries
+from resolvers.client_import import import_clients
 from tests.api.caller import Caller
 from tests.api.counters import assert_counters_are_true
+from tests.api.held_rows import end_now, holding, until_waiting
 from tests.api.link_story import (
     APPROVE,
     DECLINE,
@@ -236,6 +238,87 @@ async def test_a_single_use_link_is_not_used_up_by_what_changes_nothing(factory:
     assert (await links.approve(token_of(link)))["changed"] is False
     _, other = place = await links.another_account()
     assert (await links.approve(token_of(link), by=other, account=account_id(place[0])))["changed"] is True
+
+
+async def test_l1_a_second_approval_of_a_single_use_link_by_who_has_used_it_changes_nothing(factory: Factory) -> None:
+    """For everybody else, and for the same account when that access is gone, it is used up (L8)."""
+    links = await Links.begin(factory)
+    token = token_of(await get_link(links.agency, singleUse=True))
+    asked = {"token": token, "account": account_id(links.account)}
+    first = await links.approve(token)
+    assert first["changed"] is True
+    before = await contents(links.database)
+    assert await links.approve(token) == {**first, "changed": False}
+    with_ceiling = {**asked, "ceiling": ceiling(ADMIN_LEVELS)}
+    assert await refused(links.client, APPROVE, **with_ceiling) == ("CONFLICT", ["input", "ceiling"])
+    assert await contents(links.database) == before
+    account, other = await links.another_account()
+    unknown = await other.data(APPROVE, input={"token": "A" * 43, "account": account_id(account)})
+    assert await other.data(APPROVE, input={"token": token, "account": account_id(account)}) == unknown
+    assert unknown["approveAccessLink"]["userErrors"][0]["code"] == "NOT_FOUND"
+    assert await refused(links.client, DECLINE, **asked) == ("NOT_FOUND", ["input", "token"])
+    (row,) = [row for row in await living_grants(links.database) if row.access_type == AccessType.PARTNER_ADMIN]
+    for status in (GrantStatus.DEACTIVATED, GrantStatus.REMOVED):
+        async with links.database.write() as session:
+            ended = {"status": status.value, "ended": row.id if status is GrantStatus.REMOVED else 0}
+            await (await session.connection()).execute(update(grants).where(grants.c.id == row.id).values(ended))
+        assert await links.client.data(APPROVE, input=asked) == unknown
+
+
+async def test_l7_two_approvals_of_a_single_use_link_by_one_account_at_once_are_one(factory: Factory) -> None:
+    """Also where it is named as one of the account's invitations."""
+    links = await Links.begin(factory)
+    client = await factory.client(links.partner, account=links.account)
+    await get_link(links.agency, singleUse=True, client=node_id(client))
+    (pending,) = (await links.client.data(PENDING, id=account_id(links.account)))["account"]["pendingInvitations"]
+    asked = {"invitation": pending["id"], "account": account_id(links.account)}
+    answers = await asyncio.gather(*(links.client.data(APPROVE, input=asked) for _ in range(4)))
+    told = [answer["approveAccessLink"] for answer in answers]
+    assert [answer["userErrors"] for answer in told] == [[]] * 4
+    assert sorted(answer["changed"] for answer in told) == [False] * 3 + [True]
+    assert len(await outbox(links.database)) == 1
+    assert await approvals(links) == ["APPROVED"]
+
+
+@pytest.mark.parametrize("query", [APPROVE, DECLINE], ids=["approve", "decline"])
+@pytest.mark.parametrize("ends", ["link", "right"])
+async def test_l8_what_ends_while_an_answer_waits_its_turn_is_not_accepted(
+    factory: Factory, query: str, ends: str
+) -> None:
+    """L6: neither a link that expires meanwhile nor the right of whoever answers."""
+    links = await Links.begin(factory)
+    token = token_of(await get_link(links.agency))
+    asked = {"token": token, "account": account_id(links.account)}
+    async with holding(links.database, links.owner) as connection:
+        answer = asyncio.create_task(refused(links.client, query, **asked))
+        await until_waiting(links.database)
+        if ends == "link":
+            await end_now(connection, access_links, access_links.c.member_id == links.owner.id)
+        else:
+            await end_now(connection, grants, grants.c.user_id == links.admin.id)
+    assert await answer == ("NOT_FOUND", ["input", "token" if ends == "link" else "account"])
+    assert await approvals(links) == []
+    assert await links.clients() == []
+    assert await outbox(links.database) == []
+
+
+async def test_f17_an_import_of_the_account_and_its_first_approval_at_once_make_one_client(factory: Factory) -> None:
+    """Both would make it: whoever comes second finds it there."""
+    links = await Links.begin(factory)
+    token = token_of(await get_link(links.agency))
+    csv = f"hub_id,official_name,display_name,domain,account_type,managed_mrr,currency\n{links.account.hub_id},Acme Works,Acme,,,,\n"
+    async with holding(links.database, links.owner):
+        approval = asyncio.create_task(links.approve(token))
+        await until_waiting(links.database)
+        loading = asyncio.create_task(import_clients(links.database, links.partner.id, csv))
+        await until_waiting(links.database, 2)
+    answer, loaded = await asyncio.gather(approval, loading)
+    assert answer["changed"] is True
+    assert len(loaded.rows) == 1
+    assert loaded.rejected == []
+    (client,) = await links.clients()
+    assert (client["displayName"], client["totalEmployees"]) == ("Acme", 1)
+    await assert_counters_are_true(links.database)
 
 
 async def test_approving_and_revoking_at_once_leave_no_grant_behind_a_refusal(factory: Factory) -> None:

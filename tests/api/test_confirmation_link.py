@@ -1,5 +1,6 @@
 """Confirmation links on the partner's side: who makes and sees them, for which client, naming whom, and until when (F53)."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from schema.node import encode
 from schema.schema import schema
 from tests.api.caller import Caller
 from tests.api.confirmation_story import CREATE, LIST, NODE, REVOKE, Confirmation, kept, refusals, refused
+from tests.api.held_rows import holding, until_waiting
 from tests.api.link_story import token_of
 from tests.api.write_story import contents, ids, node_id
 from tests.factory import Factory
@@ -70,6 +72,42 @@ async def test_f53_a_link_names_at_most_fifty_people_or_nobody(factory: Factory)
     assert len((await story.link(*people[:50]))["members"]) == 50
     answer = await refused(story.agency, CREATE, client=node_id(story.client), members=ids(*people))
     assert answer == ("INVALID_INPUT", ["input", "members"])
+
+
+async def test_a_client_is_not_flooded_with_links_that_it_has_not_answered(factory: Factory) -> None:
+    """P07: ten of an agency's await its answer at most; those that have ended do not count, nor do another client's."""
+    story = await Confirmation.begin(factory)
+    links = [await story.link() for _ in range(10)]
+    (error,) = await refusals(story.agency, CREATE, client=node_id(story.client))
+    assert (error["code"], error["field"]) == ("CONFLICT", ["input", "client"])
+    assert "Revoke one" in error["message"]
+    assert "wait for the answer" in error["message"]
+    await kept(
+        story.agency, CREATE, "confirmationLink", client=node_id(await factory.client(story.partner, "Other Works"))
+    )
+    rival = await factory.partner()
+    place = await factory.client(rival, account=story.client.account)
+    caller = await Caller.signed_in(factory, await factory.member(rival))
+    await story.link(by=caller, client=node_id(place))
+    await kept(story.agency, REVOKE, "confirmationLink", confirmationLink=links[0]["id"])
+    await story.link()
+    await story.decline(token=token_of(links[1]))
+    await story.link()
+    await story.expire(links[2])
+    await story.link()
+    assert await refused(story.agency, CREATE, client=node_id(story.client)) == ("CONFLICT", ["input", "client"])
+
+
+async def test_of_several_who_make_the_last_link_at_once_one_does(factory: Factory) -> None:
+    story = await Confirmation.begin(factory)
+    for _ in range(9):
+        await story.link()
+    async with holding(factory.database, story.client):
+        asked = {"client": node_id(story.client)}
+        answers = [asyncio.create_task(story.agency.data(CREATE, input=asked)) for _ in range(3)]
+        await until_waiting(factory.database, len(answers))
+    told = [(await answer)["createConfirmationLink"]["userErrors"] for answer in answers]
+    assert sorted([error["code"] for error in errors] for errors in told) == [[], ["CONFLICT"], ["CONFLICT"]]
 
 
 async def test_t1_a_foreign_client_is_as_good_as_unknown(factory: Factory) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from models.grant import GrantStatus
+from models.confirmation_link import confirmation_links
+from models.grant import GrantStatus, grants
 from models.member import MemberStatus, members
 from models.partner import PartnerProgram, partners
 from models.permission.built_in import PARTNER_ADMIN_SET
@@ -16,6 +17,7 @@ from models.permission.catalogue import catalogue
 from schema.node import encode
 from tests.api.caller import Caller
 from tests.api.confirmation_story import CONFIRM, DECLINE, REVOKE, Confirmation, carried_out, refusals, refused
+from tests.api.held_rows import end_now, holding, until_waiting
 from tests.api.link_story import GET, account_id, ceiling, outbox, token_of
 from tests.api.write_story import contents, levels_of, node_id
 from tests.factory import Factory, MemberRow
@@ -230,6 +232,32 @@ async def test_of_confirming_and_revoking_at_once_one_counts(factory: Factory) -
     wanted = {"ANSWERED": ["CONFLICT"], "REVOKED": ["NOT_FOUND"]}
     assert lost == wanted[shown["state"]]
     assert (shown["members"][0]["grant"] is not None) is (shown["state"] == "ANSWERED")
+
+
+@pytest.mark.parametrize("query", [CONFIRM, DECLINE], ids=["confirm", "decline"])
+@pytest.mark.parametrize("ends", ["link", "right"])
+@pytest.mark.parametrize("waits_for", ["client", "person"])
+async def test_l8_what_ends_while_an_answer_waits_its_turn_is_not_accepted(
+    factory: Factory, query: str, ends: str, waits_for: str
+) -> None:
+    """L6: neither a link that expires meanwhile nor the right of whoever answers."""
+    story = await Confirmation.begin(factory)
+    person = await factory.member(story.partner)
+    link = await story.link(person)
+    asked = {"account": story.account, "token": token_of(link)}
+    async with holding(factory.database, person if waits_for == "person" else story.client) as connection:
+        answer = asyncio.create_task(story.approver.data(query, input=asked))
+        await until_waiting(factory.database)
+        if ends == "link":
+            await end_now(connection, confirmation_links, confirmation_links.c.client_id == story.client.id)
+        else:
+            await end_now(connection, grants, grants.c.user_id == story.admin.id)
+    ((_, payload),) = (await answer).items()
+    (error,) = payload["userErrors"]
+    assert (error["code"], error["field"]) == ("NOT_FOUND", ["input", "token" if ends == "link" else "account"])
+    shown = await story.shown(link)
+    assert (shown["answer"], shown["client"]["confirmedAt"], shown["members"][0]["grant"]) == (None, None, None)
+    assert await outbox(factory.database) == []
 
 
 def changed(token: str) -> list[str]:
@@ -467,6 +495,25 @@ async def test_when_the_maker_has_left_the_partner_s_super_admins_are_told(facto
     await change(factory, story.maker, status=MemberStatus.LEFT)
     await story.confirm(token=token)
     assert [mail.recipient for mail in await outbox(factory.database)] == [boss.email]
+
+
+async def test_l11_without_maker_and_super_admin_those_who_may_make_links_are_told(factory: Factory) -> None:
+    """Of somebody who is not let in, both sides must hear."""
+    story = await Confirmation.begin(factory)
+    for status in (MemberStatus.LEFT, MemberStatus.DEACTIVATED):
+        await factory.member(story.partner, super_admin=True, status=status)
+        await factory.member(story.partner, status=status)
+    await factory.member(story.partner, manager_rights="VIEW")
+    ben = await factory.member(story.partner, manager_rights="NONE")
+    editors = await factory.members(story.partner, 2)
+    await factory.member(await factory.partner(), super_admin=True)
+    token = await story.token(ben)
+    await change(factory, story.maker, status=MemberStatus.LEFT)
+    await change(factory, ben, verified=False)
+    await story.confirm(token=token)
+    mails = await outbox(factory.database)
+    assert [mail.recipient for mail in mails] == [*(person.email for person in editors), story.admin.email]
+    assert all(ben.email in mail.text for mail in mails)
 
 
 async def test_t1_another_agency_in_the_account_learns_nothing(factory: Factory) -> None:

@@ -14,8 +14,10 @@ from models.confirmation_link import confirmation_link_members, confirmation_lin
 from models.grant import grants
 from models.member import members
 from models.operation import OperationState, operations
+from models.partner import partners
 from models.table import now
 from resolvers.cursor import SortKind
+from resolvers.invitation import eligible
 from resolvers.last_editor import last_editor
 from resolvers.leaver_consequence import LeaverConsequence, consequence
 from resolvers.member import MemberRecord
@@ -126,7 +128,12 @@ def _report(member: MemberRecord, rows: Sequence[Any]) -> LeaverReportRecord:
 def _living_access_links(at: datetime) -> ScalarSelect[int]:
     """Counts the links of a person that a client could approve now."""
     living = (access_links.c.ended == 0, access_links.c.revoked_at.is_(None), access_links.c.expires_at > at)
-    own = select(func.count()).where(access_links.c.member_id == members.c.id, *living)
+    # Without an eligible owner a link is suspended (R12).
+    own = (
+        select(func.count())
+        .select_from(access_links.join(partners, partners.c.id == access_links.c.partner_id))
+        .where(access_links.c.member_id == members.c.id, *living, eligible(members))
+    )
     return own.correlate(members).scalar_subquery()
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.asset import asset_holdings, assets
@@ -19,6 +19,8 @@ from resolvers.last_editor import check_other_editor
 from resolvers.locked_member import member_to_change
 from resolvers.operation.execute import DryRun, preview, run
 from resolvers.operation.request import Existing, Key, OperationRequest, Reassignment, Removal, WriteOptions
+from resolvers.operation.review_stamp import MOST_GRANTS
+from resolvers.remaining_asset import hand_over_remaining, lay_out_remaining
 from resolvers.viewer import Viewer
 
 
@@ -68,8 +70,9 @@ async def remove_member(
     Who has left already stays so (R6).
 
     Raises:
-        RefusedError: NOT_FOUND, NOT_A_PARTNER, FORBIDDEN, LAST_EDITOR, or INVALID_INPUT without a review token or for a rule of
-            reassignment that cannot be used.
+        RefusedError: NOT_FOUND, NOT_A_PARTNER, FORBIDDEN, LAST_EDITOR; INVALID_INPUT without a review token, for more access
+            than can be reviewed, or for a rule of reassignment that cannot be used; CONFLICT for one by which assets would go to
+            somebody who is not active, in a client where the person has no access.
     """
     async with database.write() as session:
         first = await remembered(session, call)
@@ -79,6 +82,8 @@ async def remove_member(
         member_id, has_access = await _judged(connection, viewer, removal, locked=True)
         operation_id = await run(session, viewer, removal.request(dry_run=False)) if has_access else None
         if operation_id is None or await _all_applied(connection, operation_id):
+            if removal.reassign:
+                await hand_over_remaining(connection, member_id)
             await _leave(connection, member_id)
         await remember(session, call, [member_id, operation_id])
     return RemovedMember(member_id, operation_id)
@@ -103,9 +108,17 @@ async def _judged(
         connection, viewer, removal.member_id, demotes=True, with_clients=True, locked=locked
     )
     await check_other_editor(connection, found.id, "input", "member")
-    living = select(grants.c.id).where(grants.c.member_id == found.id, grants.c.ended == 0).limit(1)
-    has_access = await connection.scalar(living) is not None
-    if has_access and not removal.review_token:
+    living = select(grants.c.id).where(grants.c.member_id == found.id, grants.c.ended == 0).limit(MOST_GRANTS + 1)
+    count = await connection.scalar(select(func.count()).select_from(living.subquery("living"))) or 0
+    if count > MOST_GRANTS:
+        raise refuse(
+            RefusalCode.INVALID_INPUT,
+            f"The person has access in more than {MOST_GRANTS:,} clients, the most that one review is about. Remove it in parts with "
+            "removeAccess first, each by a member.removalReview of some clients; then review what is left, and remove the person.",
+            "input",
+            "member",
+        )
+    if count and not removal.review_token:
         raise refuse(
             RefusalCode.INVALID_INPUT,
             "The person has access in clients. Read member.removalReview first: it lists the access and the assets, and its token "
@@ -113,8 +126,10 @@ async def _judged(
             "input",
             "reviewToken",
         )
+    if removal.reassign:
+        await lay_out_remaining(connection, viewer, removal.reassign, found.partner_id, found.id)
     key: int = found.id
-    return key, has_access
+    return key, count > 0
 
 
 async def _all_applied(connection: AsyncConnection, operation_id: int) -> bool:
@@ -126,7 +141,8 @@ async def _all_applied(connection: AsyncConnection, operation_id: int) -> bool:
 async def _leave(connection: AsyncConnection, member_id: int) -> None:
     """Ends the membership: no rights, no default set, no client to lead; links stay, suspended by the status (R12).
 
-    What the person owns in clients without having access there keeps them as former owner, as all else does (F39).
+    What the person owns in clients without having access there, and nobody takes over, keeps them as former owner (F39). The clients
+    whose lead they are were locked before the person was, all of them and in order: none can have come since then.
     """
     await connection.execute(
         update(members)

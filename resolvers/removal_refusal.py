@@ -1,5 +1,6 @@
 """Why a removal that had to be all or nothing was nothing (R8)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,16 +24,23 @@ _PLACES: dict[OutcomeCode, tuple[RefusalCode, tuple[str, ...]]] = {
 }
 
 
-async def removal_refusals(reader: Reader, parents: Sequence[OperationRecord]) -> list[Refusal | None]:
-    """Returns the first reason why each operation was not carried out as a whole; None if it was."""
+async def removal_refusals(reader: Reader, parents: Sequence[OperationRecord]) -> list[list[Refusal]]:
+    """Returns all reasons why each operation was not carried out as a whole, the earliest first; none if it was."""
     stored = [parent.id for parent in parents if parent.previewed is None]
     found = await _stored(reader, stored) if stored else {}
-    first = [found.get(parent.id) if parent.previewed is None else _previewed(parent.previewed) for parent in parents]
-    return [None if reason is None else _refusal(*reason) for reason in first]
+    return [
+        [
+            _refusal(code, count)
+            for code, count in (
+                found.get(parent.id, {}) if parent.previewed is None else _previewed(parent.previewed)
+            ).items()
+        ]
+        for parent in parents
+    ]
 
 
-async def _stored(reader: Reader, keys: Sequence[int]) -> dict[int, tuple[OutcomeCode, int]]:
-    """Returns the first code of each operation's rejected outcomes, and how many have it."""
+async def _stored(reader: Reader, keys: Sequence[int]) -> dict[int, dict[OutcomeCode, int]]:
+    """Returns how many of each operation's rejected outcomes have which code."""
     ours = and_(decisions.c.operation_id == outcomes.c.operation_id, decisions.c.number == outcomes.c.decision)
     statement = (
         select(outcomes.c.operation_id, decisions.c.code, func.count())
@@ -41,17 +49,19 @@ async def _stored(reader: Reader, keys: Sequence[int]) -> dict[int, tuple[Outcom
         .where(outcomes.c.status == OutcomeStatus.REJECTED.value)
         .where(decisions.c.code != OutcomeCode.ATOMIC_REJECTED.value)
         .group_by(outcomes.c.operation_id, decisions.c.code)
-        .order_by(func.min(outcomes.c.position).desc())
+        .order_by(func.min(outcomes.c.position))
     )
-    # The earliest comes last, and stays.
+    found: dict[int, dict[OutcomeCode, int]] = {}
     rows: Sequence[Any] = await reader.rows(statement)
-    return {key: (OutcomeCode(code), count) for key, code, count in rows}
+    for key, code, count in rows:
+        found.setdefault(key, {})[OutcomeCode(code)] = count
+    return found
 
 
-def _previewed(dry_run: DryRun) -> tuple[OutcomeCode, int] | None:
+def _previewed(dry_run: DryRun) -> dict[OutcomeCode, int]:
+    """Returns the same of a dry run."""
     codes = [dry_run.verdicts[number].code for number in dry_run.decisions if _is_rejected(dry_run, number)]
-    reasons = [code for code in codes if code is not None and code is not OutcomeCode.ATOMIC_REJECTED]
-    return (reasons[0], reasons.count(reasons[0])) if reasons else None
+    return Counter(code for code in codes if code is not None and code is not OutcomeCode.ATOMIC_REJECTED)
 
 
 def _is_rejected(dry_run: DryRun, number: int) -> bool:

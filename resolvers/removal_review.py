@@ -163,7 +163,8 @@ async def _found(
     found = [grant async for grant in stamped_grants(connection, statement)]
     if len(found) > MOST_GRANTS:
         raise InputError(
-            f"More than {MOST_GRANTS:,} grants are too many to review at once: narrow the review, or ask for fewer in one request."
+            f"More than {MOST_GRANTS:,} grants are too many to review at once: narrow the review, or ask for fewer in one request. "
+            "Somebody with more leaves the partner in parts: removeAccess first, by narrowed reviews, and then removeMember."
         )
     return found
 

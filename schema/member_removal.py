@@ -45,11 +45,14 @@ class RemoveMemberInput:
     review_token: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="The `token` of member.removalReview of all clients; needed if the person has access anywhere. If anything "
-        "has changed since the review: STALE_REVIEW.",
+        "has changed since the review: STALE_REVIEW. The review counts the assets in the clients where the person has access; "
+        "what they own elsewhere is counted by `leaverReport.assets` only, which counts all. More than 10,000 clients are too many "
+        "for one review: remove access in parts with removeAccess first.",
     )
     reassign: list[ReassignInput] | None = strawberry.field(
         default=strawberry.UNSET,
-        description=REASSIGN,
+        description=f"{REASSIGN} The rules are also about what the person owns in clients where they have no access, of which no "
+        "outcome tells: if whoever is to take it over is not active there, all is refused with CONFLICT.",
     )
     options: RemoveMemberOptions | None = strawberry.field(
         default=strawberry.UNSET, description="How it is carried out."
@@ -86,9 +89,9 @@ def _removal(info: Info, input: RemoveMemberInput) -> MemberRemoval:
 
 async def _payload(info: Info, member_id: int, record: OperationRecord | None) -> RemoveMemberPayload:
     context = info.context
-    refusal = None if record is None else await context.load(removal_refusals, record)
+    refusals = [] if record is None else await context.load(removal_refusals, record)
     return RemoveMemberPayload(
-        user_errors=[] if refusal is None else [user_error(refusal)],
+        user_errors=[user_error(refusal) for refusal in refusals],
         member=shown(await context.load(members_by_id, member_id)),
         operation=shown(record),
     )
@@ -100,8 +103,8 @@ class MemberRemovalMutation:
 
     @field(
         "Lets a person leave the partner: all of their access ends in one operation, and with it their rights, their default set "
-        "and their lead of clients; their links are suspended. All or nothing: if one client cannot be left, nothing changes, and "
-        "the operation says where. What they have with other partners stays. Somebody who has left already is left alone. See "
+        "and their lead of clients; their links are suspended. All or nothing: if one client cannot be left, nothing changes, "
+        "userErrors has each reason once, with how many clients it is about, and the operation says where. What they have with other partners stays. Somebody who has left already is left alone. See "
         "`Member.leaverReport` and `Member.removalReview` first. Needs EDIT in the manager, and no access of your own in the "
         "clients; only a super admin of the partner account removes another."
     )

@@ -28,7 +28,8 @@ class ReassignInput:
         default=strawberry.UNSET, description="Only assets of this kind; all if left out."
     )
     to: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="Who takes them over: somebody who keeps their access."
+        default=strawberry.UNSET,
+        description="Who takes them over: somebody active in the client, who keeps their access there.",
     )
     to_lead: bool | None = strawberry.field(
         default=strawberry.UNSET, description="True: the lead person of each client takes them over."

@@ -96,7 +96,10 @@ class RemovalReview:
     )
     grant_count: int = column("How many grants it is about.")
 
-    @field("What is owned there in all, by kind.")
+    @field(
+        "What is owned there in all, by kind. What somebody owns in clients where they have no access is not in it: "
+        "`Member.leaverReport.assets` counts that too."
+    )
     def totals(self) -> list[Annotated["AssetCount", strawberry.lazy("schema.asset")]]:
         """Returns the counts of all assets."""
         counts: list[AssetCount] = shown_all(self.record.totals)

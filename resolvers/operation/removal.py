@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, exists, func, insert, literal, select, true, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.asset import AssetKind, asset_holdings, asset_transfers, assets
@@ -25,7 +38,7 @@ from resolvers.operation.cell import (
     target_members,
     target_pairs,
 )
-from resolvers.operation.reassignment import find_reassignments
+from resolvers.operation.reassignment import Leavers, find_reassignments
 from resolvers.operation.request import Removal
 from resolvers.operation.review_stamp import LONGEST_TOKEN, StampedGrant, stamped_grants, stamped_rows, stamps_of
 from resolvers.operation.scope import Scope
@@ -62,7 +75,9 @@ async def lay_out_removal(connection: AsyncConnection, viewer: Viewer, removal: 
             "input",
             "reviewToken",
         )
-    rules = await find_reassignments(connection, viewer, removal.reassign, scope) if removal.reassign else None
+    rules = None
+    if removal.reassign:
+        rules = await find_reassignments(connection, viewer, removal.reassign, Leavers.of(scope), target_clients)
     reviewed = await _reviewed(connection, removal, paired=scope.pairs is not None)
     await insert_many(connection, reviewed_grants, [{"grant_id": grant.row.id} for grant in reviewed])
     if rules is None:
@@ -107,17 +122,21 @@ def _living(client_id: ColumnElement[int], member_id: ColumnElement[int]) -> Col
     return and_(grants.c.client_id == client_id, grants.c.member_id == member_id, grants.c.ended == 0)
 
 
-def _blocked(at: datetime) -> Select[Any]:
-    """Selects the grants some of whose holder's assets are to go to somebody who is not active in the client."""
-    is_active = (
+def takes_over(transfers: FromClause, at: datetime) -> ColumnElement[bool]:
+    """Says whether whoever is to take over, ``to_id``, is active in the client of a transfer (F39)."""
+    return (
         exists()
-        .where(_taker.c.client_id == reassignments.c.client_id, _taker.c.member_id == reassignments.c.to_id)
+        .where(_taker.c.client_id == transfers.c.client_id, _taker.c.member_id == transfers.c.to_id)
         .where(_taker.c.ended == 0, _taker.c.status == GrantStatus.ACTIVE.value, unexpired(_taker, at))
         .where(members.c.id == _taker.c.member_id, members.c.status == MemberStatus.ACTIVE.value)
-        .correlate(reassignments)
+        .correlate(transfers)
     )
+
+
+def _blocked(at: datetime) -> Select[Any]:
+    """Selects the grants some of whose holder's assets are to go to somebody who is not active in the client."""
     theirs = reassignments.outerjoin(grants, _living(reassignments.c.client_id, reassignments.c.member_id))
-    return select(grants.c.id).select_from(theirs).where(~is_active).distinct()
+    return select(grants.c.id).select_from(theirs).where(~takes_over(reassignments, at)).distinct()
 
 
 def _transfers(removed: ColumnElement[bool]) -> Select[Any]:

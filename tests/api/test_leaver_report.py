@@ -20,6 +20,7 @@ from models.table import now
 from tests.api.caller import Caller
 from tests.api.write_story import Story, contents, node_id
 from tests.factory import ClientRow, Factory, MemberRow
+from tests.life_factory import LifeFactory
 from tests.statement_recorder import StatementRecorder
 
 PAST, FUTURE = timedelta(days=-1), timedelta(days=1)
@@ -244,6 +245,18 @@ async def test_n03_living_links_open_operations_and_leads_are_told(factory: Fact
     assert told["leads"] == {"totalCount": 1, "nodes": [{"id": node_id(led)}]}
     others = await report(story, story.actor)
     assert (others["accessLinks"], others["confirmationLinks"], others["leads"]["totalCount"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("owner", ["unverified", "deactivated", "eligible"])
+async def test_r12_links_that_nobody_could_approve_are_not_counted(
+    factory: Factory, life_factory: LifeFactory, owner: str
+) -> None:
+    story = await Story.begin(factory)
+    status = MemberStatus.DEACTIVATED if owner == "deactivated" else MemberStatus.ACTIVE
+    person = await factory.member(story.partner, verified=owner != "unverified", status=status)
+    await life_factory.access_link(person, created_at=now(), expires_at=now() + FUTURE)
+    told = await report(story, person)
+    assert told["accessLinks"] == (1 if owner == "eligible" else 0)
 
 
 async def test_r14_the_last_editor_cannot_leave(factory: Factory) -> None:

@@ -16,7 +16,7 @@ from schema.node import encode
 from tests.api.asset_story import assert_holdings_are_true, asset, holdings, owners, record, several
 from tests.api.bulk import bulk_grants
 from tests.api.counters import assert_counters_are_true
-from tests.api.write_story import APPLIED, BRIEF, NO_CHANGE, Story, Told, ids, node_id, pairs, product
+from tests.api.write_story import APPLIED, BRIEF, NO_CHANGE, Story, Told, ids, living_grants, node_id, pairs, product
 from tests.factory import MOMENT, ClientRow, Factory, MemberRow
 from tests.statement_recorder import StatementRecorder
 
@@ -178,6 +178,52 @@ async def test_a_lead_who_is_removed_from_another_client_only_takes_over_here(fa
             options={"dryRun": True, "acceptLockout": True},
         )
         assert told[0].verdict == verdict
+
+
+async def test_f39_who_loses_access_in_one_client_takes_over_in_another(factory: Factory) -> None:
+    """R5: where they go as well, or are not active, only that cell is blocked; a rule for a client in which they go is refused."""
+    story = await begin(factory)
+    other, foreign = await factory.clients(story.partner, 2)
+    person = await person_in(factory, story, story.client, other, foreign)
+    taker = await person_in(factory, story, story.client, other)
+    for place in (story.client, other, foreign):
+        await record(story, [asset(place, person, str(place.id))])
+    cells = [(person, story.client), (person, other), (person, foreign), (taker, story.client)]
+    grants = (await living_grants(factory.database))[-5:]
+    keys = [encode("Grant", row.id) for row in grants if (row.member_id, row.client_id) != (taker.id, other.id)]
+    values = {"reviewToken": await token(story, person), "options": {"dryRun": True}}
+    for targets in (pairs(*cells), {"grants": keys}):
+        told = await story.outcomes("removeAccess", targets=targets, reassign=[rule(taker)], **values)
+        verdicts = {outcome.cell: outcome.verdict for outcome in told}
+        assert [verdicts[node_id(who), node_id(place)] for who, place in cells] == [BLOCKED, APPLIED, BLOCKED, STALE]
+        for place in (other, foreign):
+            told = await story.outcomes("removeAccess", targets=targets, reassign=[rule(taker, place)], **values)
+            verdicts = {outcome.cell: outcome.verdict for outcome in told}
+            assert verdicts[node_id(person), node_id(story.client)] == APPLIED
+            assert verdicts[node_id(person), node_id(place)] == (APPLIED if place is other else BLOCKED)
+        (error,) = await story.refusals(
+            "removeAccess", targets=targets, reassign=[rule(taker, other), rule(taker, story.client)], **values
+        )
+        assert (error["code"], error["field"]) == ("INVALID_INPUT", ["input", "reassign", "1", "to"])
+    # Wherever anybody goes, so does the taker: the rule can be meant nowhere.
+    (error,) = await story.refusals("removeAccess", targets=pairs(cells[0], cells[3]), reassign=[rule(taker)], **values)
+    assert (error["code"], error["field"]) == ("INVALID_INPUT", ["input", "reassign", "0", "to"])
+
+
+async def test_f39_existing_access_of_two_goes_and_one_takes_over_where_they_stay(factory: Factory) -> None:
+    """`existing` names both people, but only their living grants are cells."""
+    story = await begin(factory)
+    other = await factory.client(story.partner)
+    person, taker = await person_in(factory, story, story.client, other), await person_in(factory, story, story.client)
+    await record(story, [asset(place, person, str(place.id)) for place in (story.client, other)])
+    values = {"targets": {"existing": {"members": ids(person, taker)}}, "reviewToken": await token(story, person)}
+    told = await story.outcomes("removeAccess", reassign=[rule(taker, other), rule(story.actor)], **values)
+    verdicts = {outcome.cell: outcome.verdict for outcome in told}
+    # The taker is no cell there, and without access there takes nothing over.
+    assert verdicts[node_id(person), node_id(other)] == BLOCKED
+    assert verdicts[node_id(person), node_id(story.client)] == APPLIED
+    assert (await owners(factory.database))[str(story.client.id)] == (story.actor.id, person.id)
+    await assert_holdings_are_true(factory.database)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from models.member import ManagerRights, MemberKind, MemberStatus
 from resolvers import removal_review
 from resolvers.issuer import Issuer
 from resolvers.operation.review_stamp import LONGEST_TOKEN, MOST_GRANTS, stamps_of, token_of
+from schema.context import Context
 from schema.node import encode
+from schema.schema import schema
 from tests.api.asset_story import asset, record, several
 from tests.api.bulk import bulk_grants
 from tests.api.write_story import Story, contents, ids, node_id
@@ -292,8 +294,11 @@ async def test_more_grants_than_a_review_can_hold_are_refused(
         await factory.grant(client, person, {"deals.view": "ALL"})
     assert (await review(story, person))["grantCount"] == 2
     await factory.grant(clients[2], person, {"deals.view": "ALL"})
-    _, codes = await story.run(REVIEW, id=node_id(person))
-    assert codes == ["BAD_INPUT"]
+    answer = await schema.execute(REVIEW, {"id": node_id(person)}, context_value=Context(story.database, story.viewer))
+    (error,) = answer.errors or []
+    assert getattr(error.original_error, "code", None) == "BAD_INPUT"
+    assert "narrow the review" in error.message
+    assert "removeAccess first" in error.message
     assert (await review(story, person, clients=ids(*clients[1:])))["grantCount"] == 2
 
 

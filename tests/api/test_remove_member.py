@@ -6,16 +6,23 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.asset import AssetKind, asset_holdings, assets
 from models.client import clients
 from models.database import Database
 from models.grant import AccessType, GrantStatus, Seat, grants
 from models.member import ManagerRights, MemberKind, MemberStatus, members
-from models.operation import cell_key
+from models.operation import OperationKind, cell_key
 from models.partner import PartnerProgram
+from models.permission.level import PermissionLevel
+from resolvers import locked_member, member_removal, removal_review
+from resolvers.locked_member import TRIES, member_to_change
+from resolvers.operation.execute import run
+from resolvers.operation.request import FromPermissions, OperationRequest, Product
 from schema.node import encode
-from tests.api.write_story import BRIEF, Story, Told, contents, living_grants, node_id
+from tests.api.asset_story import asset, record, recorded, several
+from tests.api.write_story import APPLIED, BRIEF, Story, Told, contents, living_grants, node_id, product
 from tests.factory import MOMENT, ClientRow, Factory, MemberRow
 from tests.statement_recorder import StatementRecorder
 
@@ -312,6 +319,179 @@ async def test_f39_assets_go_to_nobody_who_cannot_take_them(factory: Factory, wh
     assert refusal["field"][:3] == ["input", "reassign", "0"]
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("somewhere", [True, False])
+async def test_f39_rules_are_checked_also_of_who_owns_nothing_or_has_no_access(
+    factory: Factory, *, dry_run: bool, somewhere: bool
+) -> None:
+    """R16: each at its place in the input, and nothing is written; with access in one client, the rules name another."""
+    story = await Story.begin(factory)
+    person, other = await factory.members(story.partner, 2)
+    elsewhere = await factory.client(story.partner)
+    asked: dict[str, Any] = {"options": {"dryRun": dry_run}}
+    if somewhere:
+        await factory.grant(story.client, person)
+        asked["reviewToken"] = await review(story, person)
+    foreign = await factory.partner()
+    there, to = {"client": node_id(elsewhere)}, {"to": node_id(other)}
+    for rule, code, place in (
+        ({**there, "to": "garbage"}, "NOT_FOUND", "to"),
+        ({**there, "to": node_id(await factory.member(foreign))}, "NOT_FOUND", "to"),
+        ({**there, "to": node_id(person)}, "INVALID_INPUT", "to"),
+        ({"to": node_id(person)}, "INVALID_INPUT", "to"),
+        ({**to, "client": "garbage"}, "NOT_FOUND", "client"),
+        ({**to, "client": node_id(await factory.client(foreign))}, "NOT_FOUND", "client"),
+    ):
+        refusal = await refused(story, person, reassign=[{**to, "kind": "FORM"}, rule], **asked)
+        assert (refusal["code"], refusal["field"]) == (code, ["input", "reassign", "1", place])
+    payload = await remove(story, person, reassign=[{**there, **to}], **asked)
+    assert payload["userErrors"] == []
+
+
+@pytest.mark.parametrize("somewhere", [True, False])
+async def test_f39_the_rules_reach_what_is_owned_without_access(factory: Factory, *, somewhere: bool) -> None:
+    """By the most specific rule; where none is, the person stays former owner. Others' and the taker's own are untouched."""
+    story = await Story.begin(factory)
+    person, taker, chief = await factory.members(story.partner, 3)
+    first, second, third, ended = await factory.clients(story.partner, 4)
+    for client in (first, second, ended):
+        await factory.grant(client, taker)
+    await factory.grant(ended, person, status=GrantStatus.REMOVED)
+    await factory.grant(second, chief)
+    await lead(factory.database, second, chief)
+    if somewhere:
+        await factory.grant(story.client, person)
+        await own(factory.database, person, story.client, "with access")
+    for client, name in ((first, "a"), (second, "b"), (third, "c"), (ended, "d")):
+        await own(factory.database, person, client, f"{name}1", f"{name}2")
+    await own(factory.database, taker, first, "own")
+    rules = [
+        {"client": node_id(first), "to": node_id(taker)},
+        {"client": node_id(ended), "kind": "DEAL", "to": node_id(taker)},
+        {"client": node_id(second), "toLead": True},
+        {"client": node_id(second), "kind": "FORM", "to": node_id(taker)},
+        {"client": node_id(story.client), "to": node_id(story.actor)},
+    ]
+    told = await gone(story, person, reassign=rules)
+    assert [outcome.verdict for outcome in told] == [APPLIED] * somewhere
+    expected: dict[str, tuple[int | None, int | None]] = {"own": (taker.id, None)}
+    for name, to_id in (("a", taker.id), ("b", chief.id), ("c", None), ("d", taker.id)):
+        expected |= {f"{name}{number}": (to_id, person.id) for number in (1, 2)}
+    held = {(first.id, taker.id): 3, (second.id, chief.id): 2, (ended.id, taker.id): 2}
+    if somewhere:
+        expected["with access"] = (story.actor.id, person.id)
+        held[story.client.id, story.actor.id] = 1
+    assert await owners(factory.database) == expected
+    assert await holdings(factory.database) == held
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_f39_what_is_owned_without_access_goes_to_nobody_who_is_not_active_there(
+    factory: Factory, *, dry_run: bool
+) -> None:
+    """Without any access there, deactivated, expired, or no lead at all: then nothing happens, with or without access."""
+    story = await Story.begin(factory)
+    person, taker, idle = await factory.members(story.partner, 3)
+    places = [await factory.client(story.partner, display_name=name) for name in ("Ash", "Birch", "Cedar", "Dogwood")]
+    for client in places:
+        await own(factory.database, person, client, f"in {client.id}")
+    await factory.grant(places[1], taker, status=GrantStatus.DEACTIVATED)
+    await factory.grant(places[2], taker, expires_at=MOMENT)
+    # Whoever leaves takes nothing over as the lead either.
+    await factory.grant(places[3], idle)
+    await lead(factory.database, places[3], person)
+    asked: dict[str, Any] = {"options": {"dryRun": dry_run}}
+    refusal = await refused(story, person, reassign=[{"to": node_id(taker)}], **asked)
+    assert (refusal["code"], refusal["field"]) == ("CONFLICT", ["input", "reassign"])
+    assert refusal["message"].startswith("In 4 clients (Ash, Birch, Cedar and others) ")
+    refusal = await refused(
+        story, person, reassign=[{"toLead": True}, {"client": node_id(places[3]), "to": node_id(idle)}], **asked
+    )
+    assert refusal["message"].startswith("In 3 clients (Ash, Birch, Cedar) ")
+    await factory.grant(story.client, person)
+    asked["reviewToken"] = await review(story, person)
+    reassign = [{"client": node_id(places[3]), "toLead": True}]
+    refusal = await refused(story, person, reassign=reassign, **asked)
+    assert refusal["message"].startswith("In one client (Dogwood) ")
+    assert "Give them access there first" in refusal["message"]
+    await lead(factory.database, places[3], idle)
+    payload = await remove(story, person, reassign=reassign, **asked)
+    assert payload["userErrors"] == []
+    told = await owners(factory.database)
+    assert told[f"in {places[3].id}"] == ((person.id, None) if dry_run else (idle.id, person.id))
+
+
+async def test_f39_what_is_recorded_while_its_owner_leaves_is_handed_over_or_refused(factory: Factory) -> None:
+    """Whichever comes first: nothing stays with somebody who has left, and every holding is what is owned."""
+    story = await Story.begin(factory)
+    taker = await factory.member(story.partner)
+    await factory.grant(story.client, taker)
+    for attempt in range(4):
+        person = await factory.member(story.partner)
+        await record(story, several(story.client, person, 3))
+        late = [asset(story.client, person, f"late {attempt}")]
+        payload, _ = await asyncio.gather(
+            remove(story, person, reassign=[{"to": node_id(taker)}]), recorded(story, late)
+        )
+        assert payload["userErrors"] == []
+        assert person.id not in {owner for owner, _ in (await owners(factory.database)).values()}
+    owned = [owner for owner, _ in (await owners(factory.database)).values() if owner == taker.id]
+    assert await holdings(factory.database) == {(story.client.id, taker.id): len(owned)}
+    assert len(owned) >= 12
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_r16_every_reason_is_told_once_with_its_number_of_clients(factory: Factory, *, dry_run: bool) -> None:
+    story = await Story.begin(factory)
+    person, other, taker = await factory.members(story.partner, 3)
+    only, also, locked, handing, fine = await factory.clients(story.partner, 5)
+    for client in (only, also):
+        await factory.super_admin(client, person)
+    await factory.partner_admin(locked, person)
+    await factory.grant(locked, other)
+    for client in (handing, fine):
+        await factory.grant(client, person)
+    await own(factory.database, person, handing, "a")
+    asked: dict[str, Any] = {"reassign": [{"to": node_id(taker)}], "options": {"dryRun": dry_run}}
+    token = await review(story, person)
+    await factory.grant(story.client, person)
+    payload = await remove(story, person, reviewToken=token, **asked)
+    assert payload["member"]["status"] == "ACTIVE"
+    assert payload["operation"]["counts"]["applied"] == 0
+    told = {error["code"]: error for error in payload["userErrors"]}
+    assert len(told) == len(payload["userErrors"])
+    assert {code: (error["field"], error["message"].partition(" cannot ")[0]) for code, error in told.items()} == {
+        "LAST_SUPER_ADMIN": (["input", "member"], "2 clients"),
+        "WOULD_LOCK_OUT": (["input", "options", "acceptLockout"], "One client"),
+        "CONFLICT": (["input", "reassign"], "One client"),
+        "STALE_REVIEW": (["input", "reviewToken"], "One client"),
+    }
+    assert "lastSuperAdminClients" in told["LAST_SUPER_ADMIN"]["message"]
+    assert "by the same request" in told["CONFLICT"]["message"]
+
+
+async def test_f38_who_has_more_access_than_one_review_is_about_loses_it_in_parts_first(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member_removal, "MOST_GRANTS", 2)
+    monkeypatch.setattr(removal_review, "MOST_GRANTS", 2)
+    story = await Story.begin(factory)
+    person, places = await factory.member(story.partner), await factory.clients(story.partner, 3)
+    for client in places:
+        await factory.grant(client, person)
+    narrowed = """query($id: ID!, $clients: [ID!]) { node(id: $id) { ... on Member {
+      removalReview(clients: $clients) { token } } } }"""
+    data, _ = await story.run(narrowed, id=node_id(person), clients=[node_id(places[0])])
+    part = data["node"]["removalReview"]["token"]
+    for token in ({}, {"reviewToken": part}):
+        refusal = await refused(story, person, **token)
+        assert (refusal["code"], refusal["field"]) == ("INVALID_INPUT", ["input", "member"])
+        assert "removeAccess first" in refusal["message"]
+    (told,) = await story.outcomes("removeAccess", targets=product([person], places[:1]), reviewToken=part)
+    assert told.verdict == APPLIED
+    assert [outcome.verdict for outcome in await gone(story, person)] == [APPLIED, APPLIED]
+
+
 async def test_r6_removing_somebody_who_has_left_changes_nothing(factory: Factory) -> None:
     story = await Story.begin(factory)
     person = await factory.member(story.partner)
@@ -433,6 +613,68 @@ async def test_r8_removed_twice_at_once_is_removed_once(factory: Factory) -> Non
     assert [answer["userErrors"] for answer in answers] == [[], []]
     assert sorted(answer["operation"] is None for answer in answers) == [False, True]
     assert await story.timeline_length() == before + 1
+
+
+async def test_r8_a_removal_while_access_is_given_waits_and_needs_a_new_review(factory: Factory) -> None:
+    """It does not hold the person while it waits for the new client: a change of the person there would wait for it in turn."""
+    story = await Story.begin(factory)
+    leaver, elsewhere = await factory.member(story.partner), await factory.client(story.partner)
+    await factory.grant(elsewhere, leaver, {"contacts.view": "ALL"})
+    token = await review(story, leaver)
+    give = OperationRequest(
+        kind=OperationKind.GRANT,
+        targets=Product((leaver.id,), (story.client.id,)),
+        access=FromPermissions((("contacts.view", PermissionLevel.ALL),)),
+    )
+    assert story.viewer is not None
+    async with factory.database.write() as session:
+        await run(session, story.viewer, give)
+        leave = asyncio.create_task(remove(story, leaver, reviewToken=token))
+        await asyncio.sleep(0.5)
+        targets = product([leaver], [story.client])
+        change = asyncio.create_task(story.outcomes("deactivateAccess", targets=targets))
+        await asyncio.sleep(0.5)
+    answer, told = await asyncio.gather(leave, change)
+    assert [error["code"] for error in answer["userErrors"]] == ["STALE_REVIEW"]
+    assert [outcome.verdict for outcome in told] == [APPLIED]
+    assert [outcome.verdict for outcome in await gone(story, leaver)] == [APPLIED, APPLIED]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("times", [1, TRIES])
+async def test_every_client_of_a_leaver_is_locked_however_often_one_more_comes(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Access, and a client to lead, that come while the clients are locked; the person is let go each time in between."""
+    story = await Story.begin(factory)
+    leaver, (first, *more) = await factory.member(story.partner), await factory.clients(story.partner, times + 1)
+    unconcerned = await factory.client(story.partner)
+    await factory.grant(first, leaver)
+    coming = list(more)
+    lock = locked_member._lock
+
+    async def overtaken(connection: AsyncConnection, member_id: int | None) -> None:
+        if coming:
+            place = coming.pop()
+            async with factory.database.write() as session:
+                other = await session.connection()
+                taken = select(members.c.id).where(members.c.id == leaver.id)
+                await other.execute(taken.with_for_update(key_share=True, nowait=True))
+                await other.execute(update(clients).where(clients.c.id == place.id).values(lead_id=leaver.id))
+        await lock(connection, member_id)
+
+    monkeypatch.setattr(locked_member, "_lock", overtaken)
+    assert story.viewer is not None
+    async with factory.database.write() as session, factory.database.write() as watching:
+        found = await member_to_change(
+            await session.connection(), story.viewer, leaver.id, demotes=True, with_clients=True
+        )
+        assert found.id == leaver.id
+        assert coming == []
+        free = select(clients.c.id).with_for_update(key_share=True, skip_locked=True)
+        left = set((await (await watching.connection()).execute(free)).scalars())
+    assert not left & {first.id, *(place.id for place in more)}
+    assert left == ({unconcerned.id, story.client.id} if times < TRIES else set())
 
 
 async def test_f02_t1_who_may_remove_whom(factory: Factory) -> None:

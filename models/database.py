@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL
@@ -63,12 +64,34 @@ class Database:
         self._writer = asyncio.Lock() if self.is_sqlite else None
         self.engine = self._sqlite_engine(durable, pool_size) if self.is_sqlite else self._postgresql_engine(pool_size)
 
-    def _sqlite_engine(self, durable: bool, pool_size: int) -> AsyncEngine:  # noqa: FBT001 private
-        file = Path(self.url.database or "")
-        # An address in SQLite's own form, file:…?mode=…, is no path; and opening a file says better what is wrong with it.
-        if not str(file).startswith("file:"):
+    @property
+    def file(self) -> Path | None:
+        """Returns the file that the database is, if it is one."""
+        name = self.url.database or ""
+        if not self.is_sqlite or self.url.query.get("mode") == "memory":
+            return None
+        # SQLite's own form of an address is file:name?mode=…
+        name = unquote(urlsplit(name).path) if name.startswith("file:") else name
+        return None if name == ":memory:" else Path(name)
+
+    def is_missing(self) -> bool:
+        """Says whether the database is a file that is not there; opening it would make it."""
+        file = self.file
+        try:
+            return file is not None and not file.exists()
+        except OSError:
+            # Opening it says better what is wrong with it.
+            return False
+
+    def make_folder(self) -> None:
+        """Makes the folder of the database that is a file."""
+        file = self.file
+        if file is not None:
+            # Opening the file says better what is wrong with it.
             with suppress(OSError):
                 file.parent.mkdir(parents=True, exist_ok=True)
+
+    def _sqlite_engine(self, durable: bool, pool_size: int) -> AsyncEngine:  # noqa: FBT001 private
         engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=0)
 
         def set_pragmas(connection: DBAPIConnection, _record: Any) -> None:

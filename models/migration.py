@@ -75,7 +75,7 @@ async def _run(database: Database, step: Callable[[Connection], None]) -> None:
 
 
 async def upgrade(database: Database, revision: str = "head") -> None:
-    """Moves the tables up to a version, all steps in one transaction.
+    """Moves the tables up to a version, all steps in one transaction; makes the file where the database is one.
 
     Raises:
         MigrationError: if the database cannot be opened, is locked or read-only, is not a database or comes from a newer
@@ -87,6 +87,7 @@ async def upgrade(database: Database, revision: str = "head") -> None:
         command.upgrade(alembic_config(connection), revision)
         _write_nothing(connection)
 
+    database.make_folder()
     await _run(database, move)
 
 
@@ -126,11 +127,13 @@ def _write_nothing(connection: Connection) -> None:
 
 
 async def current(database: Database) -> str | None:
-    """Returns the version of the tables in the database; None for an empty one.
+    """Returns the version of the tables in the database; None for an empty one, and for a file that is not there.
 
     Raises:
         MigrationError: if the database cannot be read.
     """
+    if database.is_missing():
+        return None
     try:
         async with database.read() as connection:
             return await connection.run_sync(_revision)
@@ -143,6 +146,10 @@ async def state(database: Database) -> str | None:
 
     Never raises: the sentence says what is wrong, and what to do.
     """
+    if database.is_missing():
+        return (
+            f"There is no database file {database.file}: check CAM_DATABASE_URL, or run cam migrate to make one there."
+        )
     try:
         version = await current(database)
     except MigrationError as error:

@@ -226,8 +226,8 @@ def _rows(records: Iterator[_Record], separator: str, names: Sequence[str]) -> I
             continue
         if len(cells) < len(names) or any(cell.strip() for cell in cells[len(names) :]):
             yield CsvRow(record.line, {}, _miscounted(len(cells), len(names), separator))
-        elif any(_CONTROL.search(value) for value in values.values()):
-            yield CsvRow(record.line, {}, "A cell has a control character: remove it.")
+        elif spoilt := [name for name, value in values.items() if _CONTROL.search(value)]:
+            yield CsvRow(record.line, {}, f"{spoilt[0]}: there is a control character: remove it.")
         else:
             yield CsvRow(record.line, {name: values.get(name, "") for name in names if name})
 

@@ -1,8 +1,11 @@
 """The server that takes mails for delivery, and the address that they come from, as the settings name them."""
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.utils import parseaddr
+from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 from aiosmtplib import SMTP
@@ -12,6 +15,9 @@ from resolvers.email_address import email_address
 STEP_SECONDS = 20.0
 """How long one step of the conversation with the server may take."""
 
+# Underscores are no part of a host's name by the book, but container networks have them. Only addresses end in a number.
+_NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?![0-9]+$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_LONGEST_NAME = 253
 _PORTS = {"smtp": 25, "smtps": 465}
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -59,15 +65,31 @@ def mail_server(url: str) -> MailServer:
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("not like smtp://user:password@host:587 or smtps://user:password@host")
+    if parts.port == 0:
+        raise ValueError("port 0 is nobody's")
     if (parts.username is None) != (parts.password is None) or parts.username == "":
         raise ValueError("user and password come together")
     return MailServer(
-        host=parts.hostname,
+        host=_host(parts.hostname),
         port=_PORTS[parts.scheme] if parts.port is None else parts.port,
         tls=parts.scheme == "smtps",
         username=parts.username and unquote(parts.username),
         password=parts.password and unquote(parts.password),
     )
+
+
+def _host(text: str) -> str:
+    """Returns the address, or the name in ASCII, of a machine.
+
+    Raises:
+        ValueError: if it can be neither.
+    """
+    with suppress(ValueError):
+        return str(ip_address(text))
+    name = text.encode("idna").decode("ascii").removesuffix(".")
+    if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
+        raise ValueError("not the name of a machine")
+    return name
 
 
 def mail_sender(text: str) -> Address:

@@ -98,6 +98,9 @@ async def user_by_email(connection: AsyncConnection, email: str) -> int:
     key: int | None = await connection.scalar(select(users.c.id).where(users.c.email_key == email_key(email.strip())))
     if key is None:
         raise refuse(
-            RefusalCode.NOT_FOUND, f"Nobody has the address {email}. Bring people in with cam import members.", "email"
+            RefusalCode.NOT_FOUND,
+            f"Nobody has the address {email}. Bring a partner's people in with cam import members, a client's own with "
+            "cam import people.",
+            "email",
         )
     return key

@@ -24,7 +24,7 @@ from resolvers.direct_operation import DirectCell, DirectOperation, write_direct
 from resolvers.error import RefusalCode, refuse
 from resolvers.import_result import ImportedRow, ImportResult, ImportStatus, Progress, rejected, result_of
 from resolvers.operation.situation import Decision
-from resolvers.people_import import CHUNK, SUPER_ADMIN, PersonEntry, read_people
+from resolvers.people_import import CHUNK, PersonEntry, read_people
 
 _REASON = "Recorded by the operator: super admin since before this service."
 _MADE = Decision(
@@ -59,7 +59,7 @@ async def import_super_admins(
         CsvTableError: if the file cannot be read at all; nothing is written then.
         RefusedError: NOT_A_PARTNER (F01).
     """
-    file = await asyncio.to_thread(read_people, source)
+    file = await asyncio.to_thread(read_people, source, of_partner=True)
     entries = sorted(file.entries, key=lambda entry: entry.identity)
     rows = list(file.rejected)
     async with database.write() as session:
@@ -129,8 +129,6 @@ async def _find(connection: AsyncConnection, partner_id: int, entries: Sequence[
 
 def _refusal(entry: PersonEntry, found: _Found) -> str | None:
     """Returns why an entry cannot be taken."""
-    if entry.access != SUPER_ADMIN:
-        return f"access: for a partner's people write {SUPER_ADMIN}; all other access is given in the manager."
     client, member = found.clients.get(entry.hub_id), found.members.get(entry.key)
     if client is None:
         return "hub_id: no client of this partner. Import it first."

@@ -39,6 +39,16 @@ def with_database(work: Callable[[Database], Awaitable[_Result]], *, migrated: b
         return runner.run(run())
 
 
+def reading(work: Callable[[AsyncConnection], Awaitable[_Result]]) -> _Result:
+    """Runs a piece of work that only reads on a migrated database; it waits for nobody who writes."""
+
+    async def read(database: Database) -> _Result:
+        async with database.read() as connection:
+            return await work(connection)
+
+    return with_database(read)
+
+
 def in_transaction(work: Callable[[AsyncConnection], Awaitable[_Result]]) -> _Result:
     """Runs a piece of work in one writing transaction of a migrated database."""
 

@@ -59,7 +59,7 @@ def clients(file: File, partner: HubId = None) -> None:
 
 @app.command("members")
 def members(file: File, partner: HubId = None) -> None:
-    """Import people.
+    """Import a partner's people.
 
     Columns: email, first_name, last_name, kind (EMPLOYEE or CONTRACTOR), manager_rights (NONE, VIEW or EDIT), verified (true or
     false). Where the names, manager_rights or verified are empty, a member keeps what is there, and a new one begins without a

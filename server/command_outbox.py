@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from resolvers.outbox import newest_mails, retry, written_mail
-from server.command_database import in_transaction
+from server.command_database import in_transaction, reading
 
 app = typer.Typer(help="Look at the mails that wait, were sent or were given up.", invoke_without_command=True)
 
@@ -26,7 +26,7 @@ def list_mails(
     """
     if context.invoked_subcommand is not None:
         return
-    for mail in in_transaction(lambda connection: newest_mails(connection, limit, unsent=not everything)):
+    for mail in reading(lambda connection: newest_mails(connection, limit, unsent=not everything)):
         shown = (
             str(mail.id),
             mail.state,
@@ -42,7 +42,7 @@ def list_mails(
 @app.command("show")
 def show(number: Number) -> None:
     """Print a mail as its recipient reads it."""
-    mail = in_transaction(lambda connection: written_mail(connection, number))
+    mail = reading(lambda connection: written_mail(connection, number))
     for name, value in (
         ("To", mail.recipient),
         ("Subject", mail.subject),
@@ -55,6 +55,9 @@ def show(number: Number) -> None:
 
 @app.command("retry")
 def try_again(number: Number) -> None:
-    """Make a mail due now, also one that was given up; the running service sends it within seconds."""
+    """Make a mail due now, also one that was given up.
+
+    The running service sends it within seconds, or minutes where the mail server fails.
+    """
     in_transaction(lambda connection: retry(connection, number))
     typer.echo(f"Mail {number} is due.")

@@ -11,7 +11,6 @@ from models.database import Database
 from resolvers.demo.load import is_new, load_demo
 from resolvers.demo.sign_in import DemoToken, demo_tokens
 from resolvers.demo.size import THE_AGENCY
-from resolvers.issuer import Issuer
 from server.app import ENDPOINT
 from server.command_database import migrate, with_database
 from server.command_import import progress_bar
@@ -40,10 +39,8 @@ def serve(
     with _listener(settings) as listener:
         # With port 0 the system has chosen one: links lead there.
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-        # Nor is anything written by a service that cannot start for want of a key.
-        issuer = link_issuer(settings)
         tokens = with_database(
-            lambda database: _prepare(database, issuer, migrating=migrate_first, demo=demo_if_new),
+            lambda database: _prepare(database, settings, migrating=migrate_first, demo=demo_if_new),
             migrated=not migrate_first,
         )
         configure_log(settings.log_format, settings.log_level)
@@ -60,7 +57,9 @@ def serve(
         uvicorn.Server(config).run(sockets=[listener])
 
 
-async def _prepare(database: Database, issuer: Issuer, *, migrating: bool, demo: bool) -> list[DemoToken]:
+async def _prepare(database: Database, settings: Settings, *, migrating: bool, demo: bool) -> list[DemoToken]:
+    # Nothing is written by a service that cannot start for want of a key, nor a key beside a database that is not there.
+    issuer = link_issuer(settings)
     if migrating:
         await migrate(database)
     await migration.check_writable(database)

@@ -28,9 +28,11 @@ _SHOWN = """account { id } userErrors { __typename code message field }
   partner { id activePeople deactivatedPeople ceiling { permission { key } level } }"""
 _UNCHANGED = "{ person { id name } code message }"
 SET_CEILING = f"""mutation($input: SetCeilingInput!) {{
-  setCeiling(input: $input) {{ lowered notLowered {_UNCHANGED} {_SHOWN} }} }}"""
+  setCeiling(input: $input) {{
+    lowered loweredPeople {PERSON} notLowered {_UNCHANGED} ceiling {{ permission {{ key }} level }} leavesWithoutPartnerAdmin
+    {_SHOWN} }} }}"""
 REVOKE = f"""mutation($input: RevokePartnerAccessInput!) {{
-  revokePartnerAccess(input: $input) {{ revoked notRevoked {_UNCHANGED} {_SHOWN} }} }}"""
+  revokePartnerAccess(input: $input) {{ revoked notRevoked {_UNCHANGED} leavesWithoutPartnerAdmin {_SHOWN} }} }}"""
 
 
 def person_id(grant: GrantRow) -> str:

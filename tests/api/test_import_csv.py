@@ -85,7 +85,7 @@ def test_what_is_no_csv_file_is_refused_with_what_to_do(source: bytes | str, cod
     [
         pytest.param(b"1\n", "1 cell", id="cut off"),
         pytest.param(b"1,2,3\n", "3 cells", id="a comma that should be in quotes"),
-        pytest.param(b"1,x\x07y\n", "control character", id="a control character"),
+        pytest.param(b"1,x\x07y\n", "b: there is a control character: remove it.", id="a control character"),
         pytest.param(b"1," + b"x" * ROW_LIMIT + b"\n", "longer than", id="too long"),
         pytest.param(b'1,"' + b"x\n" * ROW_LIMIT + b'"\n', "longer than", id="too long over many lines"),
     ],

@@ -259,11 +259,42 @@ def test_a_file_that_is_no_csv_is_one_line(agency: Cam, tmp_path: Path, content:
         ("partner", "admit", "--partner", "1", "--email", "a@b.example", "--all"),
     ],
 )
-def test_an_empty_database_is_to_be_migrated_first(
+def test_a_database_that_is_not_there_is_to_be_made_first(
     cam: Cam, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("CAM_PORT", "0")
     assert "run cam migrate" in cam(*arguments).failure
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("outbox",),
+        ("feedback",),
+        ("token", "list"),
+        ("serve",),
+        ("demo",),
+        ("partner", "create", "--name", "A", "--hub-id", "5", "--owner-email", "a@b.example"),
+    ],
+)
+def test_a_database_file_that_is_not_there_is_named_and_not_made(
+    cam: Cam, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """A slip in CAM_DATABASE_URL must not look like an empty database."""
+    monkeypatch.setenv("CAM_PORT", "0")
+    file = tmp_path / "tpyo" / "cam.sqlite3"
+    for url in (f"sqlite:///{file}", f"sqlite:///file:{file}?mode=rwc&uri=true"):
+        monkeypatch.setenv("CAM_DATABASE_URL", url)
+        told = f"cam: There is no database file {file}: check CAM_DATABASE_URL, or run cam migrate to make one there."
+        assert cam(*arguments).failure == told
+    assert list(tmp_path.iterdir()) == []
+    assert "from empty to" in cam("migrate").out
+    assert file.exists()
+
+
+def test_an_empty_database_file_is_to_be_migrated_first(cam: Cam, tmp_path: Path) -> None:
+    (tmp_path / "cam.sqlite3").touch()
+    assert cam("outbox").failure == "cam: The database is empty: run cam migrate."
 
 
 def test_a_database_of_a_newer_version_is_refused(agency: Cam, tmp_path: Path) -> None:

@@ -140,6 +140,20 @@ def test_a_wrong_argument_is_one_line(cam: Cam, arguments: tuple[str, ...]) -> N
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("arguments", [("outbox",), ("outbox", "--all"), ("outbox", "show", "1"), ("feedback",)])
+def test_looking_waits_for_nobody_who_writes(
+    cam: Cam, database_url: str, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    on(database_url, {"subject": "First"})
+
+    def refuse(_database: Database) -> None:
+        raise AssertionError("a reading command asked for the writing transaction")
+
+    monkeypatch.setattr(Database, "write", refuse)
+    code, _, err = cam(*arguments)
+    assert (code, err) == (0, "")
+
+
 def test_the_outbox_is_in_the_help_and_needs_a_migrated_database(
     cam: Cam, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -54,6 +54,24 @@ def test_own_people_and_a_partners_super_admins_are_imported(cam: Cam, tmp_path:
         )
 
 
+def test_for_a_partners_people_only_super_admin_is_offered(cam: Cam, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    rows = "".join(
+        f"1000001,{name}@my.example,,,{word}\n" for name, word in (("a", "ROOT"), ("b", "READ_ONLY"), ("c", ""))
+    )
+    file.write_text(f"hub_id,email,first_name,last_name,access\n{rows}")
+    code, _, err = cam("import", "people", str(file), "--partner", "77")
+    offered = "for a partner's people write SUPER_ADMIN: all other access is given in the manager."
+    assert (code, err.splitlines()) == (
+        1,
+        [
+            f"line 2: access: “ROOT” is not allowed; {offered}",
+            f"line 3: access: “READ_ONLY” is not allowed; {offered}",
+            f"line 4: access: it is empty; {offered}",
+        ],
+    )
+
+
 def test_an_unknown_partner_and_a_missing_file_are_one_line(cam: Cam, tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_text("hub_id,email,first_name,last_name,access\n")

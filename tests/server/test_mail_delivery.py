@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Row, select, update
+from sqlalchemy.exc import OperationalError
 
 from models.database import Database
 from models.mail import mails
 from models.table import now
 from resolvers import mail_delivery, mail_server
 from resolvers.mail import Letter, post
-from resolvers.mail_delivery import LONGEST_WAIT, claim, deliver
+from resolvers.mail_delivery import LONGEST_WAIT, Round, claim, deliver
 from resolvers.mail_server import MailServer, mail_sender
+from server import mail
 from server.service import make_service
 from server.setting import Settings
 from tests.factory import MOMENT, UserRow
@@ -65,7 +67,7 @@ async def test_a_mail_arrives_as_text_and_html(
     )
     async with database.write() as session:
         await post(await session.connection(), letter)
-    assert await deliver(database, server, SENDER) == 1
+    assert (await deliver(database, server, SENDER)).sent == 1
     (message,) = catcher.messages
     (row,) = await outbox(database)
     assert message["From"] == "Client Access <access@example.com>"
@@ -84,7 +86,7 @@ async def test_a_mail_arrives_as_text_and_html(
     assert catcher.taken[0].mail_from == "access@example.com"
     assert (row.tries, row.last_error, row.given_up_at) == (1, None, None)
     assert now() - row.sent_at < timedelta(minutes=1)
-    assert await deliver(database, server, SENDER) == 0
+    assert (await deliver(database, server, SENDER)).sent == 0
 
 
 async def test_mails_go_in_the_order_in_which_they_are_due_over_one_connection(
@@ -96,7 +98,7 @@ async def test_mails_go_in_the_order_in_which_they_are_due_over_one_connection(
     await life_factory.mail(sent_at=MOMENT)
     await life_factory.mail(given_up_at=MOMENT)
     by_id = {row.id: row.recipient for row in await outbox(database)}
-    assert await deliver(database, server, SENDER) == 3
+    assert (await deliver(database, server, SENDER)).sent == 3
     assert catcher.recipients == [by_id[first], by_id[second], by_id[later]]
     assert len(catcher.sessions) == 1
 
@@ -108,11 +110,11 @@ async def test_a_mail_tried_again_is_the_same_message(
     await life_factory.mail(subject="Grüße 日本語")
     catcher.data_answers = ["451 4.3.0 Try again later", "451 4.3.0 Try again later"]
     for sent in (0, 0, 1):
-        assert await deliver(database, server, SENDER) == sent
+        assert (await deliver(database, server, SENDER)).sent == sent
         if not sent:
             (row,) = await outbox(database)
             assert row.last_error == "451 4.3.0 Try again later"
-            assert await deliver(database, server, SENDER) == 0
+            assert (await deliver(database, server, SENDER)).sent == 0
         await make_due(database)
     (row,) = await outbox(database)
     assert (row.tries, row.last_error, len(catcher.taken)) == (3, None, 1)
@@ -151,12 +153,12 @@ async def test_a_refused_recipient_is_given_up_and_the_next_mail_goes_out(
     for recipient in ("gone@example.com", "here@example.com"):
         await life_factory.mail(UserRow(0, recipient))
     catcher.recipient_answers = {"gone@example.com": said}
-    assert await deliver(database, server, SENDER) == 1
+    assert (await deliver(database, server, SENDER)).sent == 1
     gone, here = await outbox(database)
     assert (gone.sent_at, gone.last_error, gone.given_up_at is None) == (None, said, False)
     assert here.sent_at is not None
     await make_due(database)
-    assert await deliver(database, server, SENDER) == 0
+    assert (await deliver(database, server, SENDER)).sent == 0
     assert catcher.recipients == ["here@example.com"]
 
 
@@ -165,34 +167,72 @@ async def test_a_message_refused_for_good_is_given_up(
 ) -> None:
     await life_factory.mail()
     catcher.data_answers = ["554 5.7.1 Looks like spam"]
-    assert await deliver(database, server, SENDER) == 0
+    assert (await deliver(database, server, SENDER)).sent == 0
     (row,) = await outbox(database)
     assert (row.last_error, row.given_up_at is None) == ("554 5.7.1 Looks like spam", False)
 
 
-async def test_a_refused_sender_is_the_operators_to_mend_so_nothing_is_given_up(
+@pytest.mark.parametrize("said", ["550 5.7.1 Not your domain", "421 4.7.0 Too many connections"])
+async def test_a_refused_sender_is_the_operators_to_mend_so_no_mail_pays(
+    database: Database, life_factory: LifeFactory, catcher: MailCatcher, server: MailServer, said: str
+) -> None:
+    await life_factory.mail()
+    catcher.sender_answer = said
+    done = await deliver(database, server, SENDER)
+    assert (done.sent, done.failure is None) == (0, False)
+    (row,) = await outbox(database)
+    assert (row.tries, row.due_at) == (0, MOMENT)
+    assert row.last_error == f"the mail server refused the sender: check CAM_MAIL_FROM and CAM_SMTP_URL ({said})"
+    catcher.sender_answer = "250 OK"
+    assert (await deliver(database, server, SENDER)).sent == 1
+
+
+async def test_a_sender_refused_for_the_size_of_one_mail_holds_up_no_other(
     database: Database, life_factory: LifeFactory, catcher: MailCatcher, server: MailServer
 ) -> None:
     await life_factory.mail()
-    catcher.sender_answer = "550 5.7.1 Not your domain"
-    assert await deliver(database, server, SENDER) == 0
-    catcher.sender_answer = "250 OK"
-    await make_due(database)
-    assert await deliver(database, server, SENDER) == 1
+    catcher.sender_answer = "452 4.3.1 Insufficient storage for this size"
+    assert await deliver(database, server, SENDER) == Round(sent=0, answered=1)
+    (row,) = await outbox(database)
+    assert (row.tries, row.due_at > now()) == (1, True)
 
 
-async def test_without_a_connection_one_mail_waits_and_the_others_are_left_alone(
-    database: Database, life_factory: LifeFactory
+async def test_without_a_connection_no_mail_pays_and_the_next_round_sends_all_of_them(
+    database: Database, life_factory: LifeFactory, catcher: MailCatcher, server: MailServer
 ) -> None:
     async with catching() as gone:
         nobody = mail_server.mail_server(gone.url)
+    for _ in range(2):
+        await life_factory.mail()
+    before = [(row.due_at, row.tries, row.given_up_at) for row in await outbox(database)]
+    for _ in range(3):
+        done = await deliver(database, nobody, SENDER)
+        assert (done.sent, done.answered, done.failure is None) == (0, 0, False)
+    rows = await outbox(database)
+    assert [(row.due_at, row.tries, row.given_up_at) for row in rows] == before
+    assert rows[0].last_error.startswith("no connection to the mail server: ")
+    assert rows[1].last_error is None
+    assert await deliver(database, server, SENDER) == Round(sent=2, answered=2)
+    assert {(row.tries, row.last_error) for row in await outbox(database)} == {(1, None)}
+
+
+async def test_a_connection_that_breaks_within_a_mail_ends_the_round_and_the_mail_does_not_hold_up_the_others(
+    database: Database, life_factory: LifeFactory, catcher: MailCatcher, server: MailServer
+) -> None:
+    """It may be the mail that breaks it: it pays with a try, and the next round begins with another."""
     first, second = await life_factory.mail(), await life_factory.mail()
-    assert await deliver(database, nobody, SENDER) == 0
-    tried, untried = await outbox(database)
-    assert (tried.id, tried.tries, untried.id, untried.tries) == (first, 1, second, 0)
-    assert tried.last_error.startswith("no connection to the mail server: ")
-    assert tried.given_up_at is None
-    assert tried.due_at > now()
+
+    async def break_off() -> None:
+        catcher.at_data = None
+        raise ConnectionResetError
+
+    catcher.at_data = break_off
+    done = await deliver(database, server, SENDER)
+    assert (done.sent, done.answered, done.failure is None) == (0, 0, False)
+    broken, untried = await outbox(database)
+    assert (broken.id, broken.tries, broken.due_at > now()) == (first, 1, True)
+    assert (untried.id, untried.tries) == (second, 0)
+    assert (await deliver(database, server, SENDER)).sent == 1
 
 
 async def test_a_server_that_says_nothing_is_not_waited_for_forever(
@@ -208,14 +248,14 @@ async def test_a_server_that_says_nothing_is_not_waited_for_forever(
         await go_on.wait()
 
     catcher.at_data = at_data
-    assert await deliver(database, mail_server.mail_server(catcher.url), SENDER) == 0
+    assert (await deliver(database, mail_server.mail_server(catcher.url), SENDER)).sent == 0
     go_on.set()
     row, written_meanwhile = await outbox(database)
     assert (row.sent_at, row.given_up_at, written_meanwhile.tries) == (None, None, 0)
     assert "timed out" in row.last_error.lower()
     await make_due(database)
     catcher.at_data = None
-    assert await deliver(database, mail_server.mail_server(catcher.url), SENDER) == 2
+    assert (await deliver(database, mail_server.mail_server(catcher.url), SENDER)).sent == 2
 
 
 async def test_two_processes_at_once_send_each_mail_once(
@@ -225,11 +265,11 @@ async def test_two_processes_at_once_send_each_mail_once(
         await life_factory.mail()
     other = Database(database_url, durable=False)
     try:
-        sent = await asyncio.gather(*(deliver(one, server, SENDER) for one in (database, other, database)))
+        rounds = await asyncio.gather(*(deliver(one, server, SENDER) for one in (database, other, database)))
     finally:
         await other.dispose()
     rows = await outbox(database)
-    assert sum(sent) == 20
+    assert sum(done.sent for done in rounds) == 20
     assert sorted(catcher.recipients) == sorted(row.recipient for row in rows)
     assert {row.tries for row in rows} == {1}
 
@@ -241,9 +281,9 @@ async def test_a_claimed_mail_is_left_alone_until_its_lease_runs_out(
     mine = await claim(database)
     assert mine is not None
     assert await claim(database) is None
-    assert await deliver(database, server, SENDER) == 0
+    assert (await deliver(database, server, SENDER)).sent == 0
     await make_due(database)
-    assert await deliver(database, server, SENDER) == 1
+    assert (await deliver(database, server, SENDER)).sent == 1
     # The first one comes back after all: what it did not manage says nothing about what the other did.
     await mail_delivery._record(database, mine, mail_delivery.Failure("too late", is_final=True))
     (row,) = await outbox(database)
@@ -259,7 +299,7 @@ async def test_a_late_failure_does_not_undo_the_claim_of_another(database: Datab
     assert holder is not None
     await mail_delivery._record(database, late, mail_delivery.Failure("too late"))
     (row,) = await outbox(database)
-    assert (row.due_at, row.last_error) == (holder.due_at, None)
+    assert (row.due_at, row.last_error) == (holder.leased_until, None)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +311,7 @@ async def test_addresses_of_every_script_are_reached(
 ) -> None:
     async with database.write() as session:
         await post(await session.connection(), Letter("e", recipient, "Hello", ("There.",)))
-    assert await deliver(database, server, SENDER) == 1
+    assert (await deliver(database, server, SENDER)).sent == 1
     assert catcher.recipients == [shown]
     assert catcher.messages[0]["To"] == shown
 
@@ -286,7 +326,7 @@ async def test_a_row_that_nobody_can_send_is_given_up_and_breaks_nothing(
         await connection.execute(update(mails).values(recipient="a@b.example>\r\nRCPT TO:<eve@example.com"))
     await life_factory.mail(subject="Hello\r\nBcc: eve@example.com")
     await life_factory.mail()
-    assert await deliver(database, server, SENDER) == 1
+    assert (await deliver(database, server, SENDER)).sent == 1
     bad, split, good = await outbox(database)
     assert bad.given_up_at is not None
     assert split.given_up_at is not None
@@ -316,24 +356,71 @@ async def test_the_password_of_the_mail_server_is_told_to_it_and_to_nobody_else(
     with_password = mail_server.mail_server(url)
     assert PASSWORD not in repr(with_password)
     await life_factory.mail()
-    assert await deliver(database, with_password, SENDER) == 1
+    assert (await deliver(database, with_password, SENDER)).sent == 1
     assert catcher.passwords == [PASSWORD]
     # To another machine it goes over TLS or not at all.
     monkeypatch.setattr(mail_server, "_LOCAL", frozenset())
     await life_factory.mail()
-    assert await deliver(database, with_password, SENDER) == 0
+    assert (await deliver(database, with_password, SENDER)).sent == 0
     assert catcher.passwords == [PASSWORD]
 
 
-async def test_a_wrong_password_is_the_operators_to_mend(
+async def test_a_wrong_password_is_the_operators_to_mend_and_no_mail_pays(
     database: Database, life_factory: LifeFactory, catcher: MailCatcher
 ) -> None:
     await life_factory.mail()
     wrong = mail_server.mail_server(f"smtp://me:wrong@127.0.0.1:{catcher.port}")
-    assert await deliver(database, wrong, SENDER) == 0
+    done = await deliver(database, wrong, SENDER)
+    assert (done.sent, done.answered) == (0, 0)
     (row,) = await outbox(database)
-    assert row.given_up_at is None
-    assert "535" in row.last_error
+    assert (row.given_up_at, row.tries, row.due_at) == (None, 0, MOMENT)
+    assert row.last_error.startswith("the mail server refused the sign-in: check CAM_SMTP_URL (535 ")
+    assert "no connection" not in row.last_error
+
+
+async def test_a_mail_server_that_fails_is_asked_less_and_less_often_until_it_answers(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failure = mail_delivery.Failure("gone", is_everybodys=True, ends_round=True)
+    failed, nothing_due, worked = Round(failure=failure), Round(), Round(sent=1, answered=1)
+    rounds = [worked, failed, failed, nothing_due, *[failed] * 8, Round(1, 1, failure), Round(0, 1), nothing_due]
+
+    async def next_round(*_: Any) -> Round:
+        return rounds.pop(0)
+
+    monkeypatch.setattr(mail, "deliver", next_round)
+    settings = Settings(smtp_url="smtp://127.0.0.1:1", mail_from="access@example.com")
+    look = mail._look(settings, database, asyncio.Event())
+    pauses = [await look() for _ in range(len(rounds))]
+    assert pauses == [2, 4, 8, 8, 16, 32, 64, 128, 256, 300, 300, 300, 4, 2, 2]
+
+
+async def test_a_broken_mail_server_is_connected_to_at_the_pauses_only_and_told_of_in_the_log(
+    database: Database, life_factory: LifeFactory, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail, "LOOK_EVERY", 0.25)
+    connections = 0
+
+    def connected(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.write(b"554 5.3.2 Closed\r\n")
+        writer.close()
+
+    broken = await asyncio.start_server(connected, "127.0.0.1", 0)
+    for _ in range(5):
+        await life_factory.mail()
+    port = broken.sockets[0].getsockname()[1]
+    settings = Settings(smtp_url=f"smtp://127.0.0.1:{port}", mail_from="access@example.com")
+    async with mail.mail_delivery(settings, database):
+        await until(lambda: connections >= 2)
+        await asyncio.sleep(0.6)
+        # At once, after half a second, after one second more.
+        assert connections == 2
+    broken.close()
+    assert '"again_in_seconds": 0.5' in lines.getvalue()
+    assert lines.getvalue().count("mails wait for the mail server") == 2
+    assert {(row.tries, row.due_at) for row in await outbox(database)} == {(0, MOMENT)}
 
 
 async def test_the_service_sends_while_it_runs_and_survives_a_database_out_of_reach(
@@ -343,13 +430,9 @@ async def test_the_service_sends_while_it_runs_and_survives_a_database_out_of_re
     lines: io.StringIO,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from sqlalchemy.exc import OperationalError
-
-    from server import mail
-
     failures = [OperationalError("SELECT", {}, RuntimeError("gone")), RuntimeError("unforeseen")]
 
-    async def failing_at_first(*arguments: Any) -> int:
+    async def failing_at_first(*arguments: Any) -> Round:
         if failures:
             raise failures.pop(0)
         return await deliver(*arguments)
@@ -376,8 +459,6 @@ async def test_without_a_mail_server_the_log_tells_once_of_each_mail_and_not_wha
     lines: io.StringIO,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from server import mail
-
     monkeypatch.setattr(mail, "LOOK_EVERY", 0.02)
     await life_factory.mail(subject="Long ago")
     app = make_service(Settings(database_url=database_url, secret_key=KEY), Database(database_url, durable=False))
@@ -413,5 +494,43 @@ async def test_a_service_that_stops_begins_no_other_mail(
         stopping.set()
 
     catcher.at_data = at_data
-    assert await deliver(database, server, SENDER, stopping.is_set) == 1
+    assert (await deliver(database, server, SENDER, stopping.is_set)).sent == 1
     assert [row.tries for row in await outbox(database)] == [1, 0, 0]
+
+
+@pytest.mark.parametrize("hangs", ["before its greeting", "at the message"])
+async def test_a_stop_while_the_server_hangs_leaves_the_mail_for_the_next_start(
+    life_factory: LifeFactory, catcher: MailCatcher, server: MailServer, lines: io.StringIO, hangs: str
+) -> None:
+    database = life_factory.factory.database
+    reached, go_on, silent_closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        reached.set()
+        await go_on.wait()
+
+    async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await hang()
+        writer.close()
+        silent_closed.set()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    catcher.at_data = hang
+    port = catcher.port if hangs == "at the message" else silent.sockets[0].getsockname()[1]
+    await life_factory.mail()
+    loop = asyncio.get_running_loop()
+    async with mail.mail_delivery(
+        Settings(smtp_url=f"smtp://127.0.0.1:{port}", mail_from="access@example.com"), database
+    ):
+        await asyncio.wait_for(reached.wait(), PATIENCE)
+        stopped = loop.time()
+    assert loop.time() - stopped < mail.STOP_SECONDS + 1
+    go_on.set()
+    silent.close()
+    if hangs == "before its greeting":
+        await asyncio.wait_for(silent_closed.wait(), PATIENCE)
+    (row,) = await outbox(database)
+    assert (row.tries, row.due_at, row.sent_at) == (0, MOMENT, None)
+    assert lines.getvalue().count('"event": "mail left for the next start"') == 1
+    catcher.at_data = None
+    assert (await deliver(database, server, SENDER)).sent == 1

@@ -64,7 +64,7 @@ async def test_a_good_certificate_gets_mail_and_password_over_tls(
     await life_factory.mail()
     async with catching(starttls=context) if scheme == "smtp" else catching(tls=context) as catcher:
         catcher.password = "hunter2"
-        assert await deliver(database, mail_server.mail_server(url(scheme, catcher)), SENDER) == 1
+        assert (await deliver(database, mail_server.mail_server(url(scheme, catcher)), SENDER)).sent == 1
     assert catcher.passwords == ["hunter2"]
     assert catcher.over_tls == [True]
 
@@ -75,7 +75,7 @@ async def test_a_bad_certificate_gets_nothing_and_the_mail_waits(
 ) -> None:
     await life_factory.mail()
     async with catching(starttls=context) if scheme == "smtp" else catching(tls=context) as catcher:
-        assert await deliver(database, mail_server.mail_server(url(scheme, catcher)), SENDER) == 0
+        assert (await deliver(database, mail_server.mail_server(url(scheme, catcher)), SENDER)).sent == 0
     async with database.read() as connection:
         row = (await connection.execute(select(mails))).one()
     assert (catcher.passwords, catcher.raw, row.given_up_at) == ([], [], None)

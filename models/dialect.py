@@ -1,7 +1,8 @@
 """The few statements that SQLite and PostgreSQL write differently."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 from sqlalchemy import Delete, Insert, Select, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -22,9 +23,17 @@ def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:
 async def create_temporary(connection: AsyncConnection, *tables: Table) -> None:
     """Makes the temporary tables, empty: PostgreSQL drops them with the transaction, SQLite keeps them for the connection."""
     for table in tables:
-        await connection.execute(CreateTable(table, if_not_exists=True))
-        if connection.dialect.name == "sqlite":
-            await connection.execute(Delete(table))
+        for statement in _emptied(table, connection.dialect.name):
+            await connection.exec_driver_sql(statement)
+
+
+@cache
+def _emptied(table: Table, dialect: str) -> tuple[str, ...]:
+    """Returns the statements that make a temporary table, written once: SQLAlchemy would write them each time."""
+    made = CreateTable(table, if_not_exists=True)
+    if dialect == "sqlite":
+        return str(made.compile(dialect=cast(Any, sqlite).dialect())), str(Delete(table))
+    return (str(made.compile(dialect=cast(Any, postgresql).dialect())),)
 
 
 async def lock_rows(connection: AsyncConnection, rows: Select[Any]) -> None:

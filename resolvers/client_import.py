@@ -114,6 +114,7 @@ async def write_clients(
     registered = select(accounts.c.id).where(accounts.c.registered_by_id == partner_id)
     touched = or_(clients.c.partner_id == partner_id, clients.c.account_id.in_(registered))
     await lock_rows(connection, select(clients.c.id).where(touched).order_by(clients.c.id))
+    await lock_rows(connection, registered.order_by(accounts.c.id))
     # One order for all writers, so that two partners' imports cannot wait for each other.
     entries = sorted((entry for entry in file.entries if entry.hub_id != own_hub_id), key=lambda entry: entry.hub_id)
     rows = list(file.rejected)

@@ -7,7 +7,7 @@ own, and a stop, gives the mail back as it was.
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from email.headerregistry import Address
@@ -228,8 +228,10 @@ async def _record(database: Database, mail: ClaimedMail, failure: Failure | None
 
 async def _leave(database: Database, mail: ClaimedMail) -> None:
     """Gives back the mail under way when the service stops, so that the next start sends it at once."""
-    async with asyncio.timeout(GIVE_BACK_SECONDS):
-        await _give_back(database, mail, "the service stopped while it was sent")
+    # Where there is no time for it, the lease runs out by itself.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GIVE_BACK_SECONDS):
+            await _give_back(database, mail, "the service stopped while it was sent")
     log.info("mail left for the next start", about=mail.event, recipient=mail.recipient)
 
 

@@ -13,6 +13,7 @@ from models.dialect import lock_rows
 from models.grant import active_partner_admin, active_super_admin, grants
 from models.member import MemberStatus, members
 from models.operation import OutcomeStatus
+from models.table import now
 from resolvers.operation.cell import cells, held_back
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.verdict import Verdicts
@@ -40,6 +41,8 @@ async def guard_super_admins(connection: AsyncConnection, verdicts: Verdicts, at
     if locked:
         touched = select(cells.c.account_id).where(lost)
         await lock_rows(connection, select(accounts.c.id).where(accounts.c.id.in_(touched)).order_by(accounts.c.id))
+        # Whoever had to wait counts who is left now.
+        at = now()
     going = cells.alias("going")
     gone = select(going.c.grant_id).where(going.c.decision.in_(losing), going.c.grant_id.is_not(None))
     remains = exists().where(grants.c.account_id == cells.c.account_id, active_super_admin(grants, at))

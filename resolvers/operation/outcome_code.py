@@ -101,7 +101,8 @@ MESSAGES: dict[OutcomeCode, str] = {
     OutcomeCode.CONFLICT: "The access has changed since you read it. Read it again, and send the version that you then see.",
     OutcomeCode.TEAM_NOT_HELD: (
         "A team is concerned that you are not in yourself: giving or taking it, or bringing somebody back into it, needs the right "
-        "to edit teams here. Leave the team out, or ask somebody who may edit teams."
+        "to edit teams here, and so does giving its people a permission at TEAM level. Leave the team out, ask for OWNED, or ask "
+        "somebody who may edit teams."
     ),
     OutcomeCode.SEAT_NOT_ELIGIBLE: (
         "This seat does not fit: the PARTNER seat is for verified people, and a partner admin takes no other."

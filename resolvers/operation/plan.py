@@ -21,7 +21,7 @@ from resolvers.operation.decide import decide
 from resolvers.operation.expected import find_expected
 from resolvers.operation.guard import count_cells, guard_atomic, guard_lockout, guard_super_admins
 from resolvers.operation.removal import lay_out_removal
-from resolvers.operation.request import OperationRequest
+from resolvers.operation.request import OnExisting, OperationRequest
 from resolvers.operation.scope import Scope, find_scope
 from resolvers.operation.situation import OWN_PERSON, GrantFacts, Requested
 from resolvers.operation.team import TeamPlan, find_teams
@@ -43,7 +43,7 @@ class Plan:
     """By decision: how many cells it has."""
     has_teams: bool
     at: datetime
-    """The moment of the operation: taken when everything it touches is locked."""
+    """The moment of the operation: taken when the clients and people that it touches are locked."""
 
 
 async def make_plan(connection: AsyncConnection, viewer: Viewer, request: OperationRequest) -> Plan:
@@ -55,7 +55,8 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
         RefusedError: if the request as a whole cannot be carried out.
     """
     locked = not request.options.dry_run
-    scope = await find_scope(connection, viewer, request.targets, locked=locked)
+    ended_too = request.kind is OperationKind.REMOVE
+    scope = await find_scope(connection, viewer, request.targets, locked=locked, ended_too=ended_too)
     # Not before: whoever had to wait acts with the authority of afterwards, and the timeline's moments keep its order.
     at = now()
     if request.kind in _BY_RIGHT:
@@ -67,7 +68,7 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
     await create_temporary(connection, *cell.TEMPORARY)
     asked = source.copied_teams if request.teams is None else request.teams
     about_teams = bool(asked) or request.teams is not None
-    gains = request.access is not None or request.kind is OperationKind.REACTIVATE
+    gains = _may_gain(request)
     with_teams = about_teams or gains
     actor = await find_actor(connection, viewer.user_id, scope.partner_id, scope.clients, at, with_teams=with_teams)
     team_plan = TeamPlan()
@@ -101,6 +102,14 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
     return Plan(scope, verdicts, counts, has_teams=classes.has_teams, at=at)
 
 
+def _may_gain(request: OperationRequest) -> bool:
+    """Says whether somebody who has access already may come to hold more by a request (E6)."""
+    if request.kind is OperationKind.GRANT and request.on_existing is OnExisting.SKIP:
+        return False
+    changes = (request.access, request.seat, request.expiry)
+    return request.kind is OperationKind.REACTIVATE or any(change is not None for change in changes)
+
+
 async def _lay_out(
     connection: AsyncConnection, scope: Scope, classes: Classes, team_plan: TeamPlan, actor: Actor
 ) -> None:
@@ -129,10 +138,12 @@ async def _lay_out(
         for client_id, asked in team_plan.by_client.items()
         for team in asked
     ]
+    # Where the actor may edit teams, it does not matter which ones they are in.
     held = [
-        {"client_id": client_id, "team_id": team_id}
-        for client_id, team_ids in actor.teams.items()
-        for team_id in sorted(team_ids)
+        {"client_id": client.id, "team_id": team_id}
+        for client in scope.clients
+        if not classes.edits_teams_in(client)
+        for team_id in sorted(actor.teams.get(client.id, ()))
     ]
     await insert_many(connection, cell.target_clients, clients)
     await insert_many(connection, cell.target_members, members)

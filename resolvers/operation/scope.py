@@ -57,8 +57,17 @@ class Scope:
         return len(self.clients) * len(self.members) if self.pairs is None else len(self.pairs)
 
 
-async def find_scope(connection: AsyncConnection, viewer: Viewer, targets: Targets, *, locked: bool) -> Scope:
+async def find_scope(
+    connection: AsyncConnection, viewer: Viewer, targets: Targets, *, locked: bool, ended_too: bool = False
+) -> Scope:
     """Returns what the targets stand for; locked, so that operations on the same clients and people wait for each other.
+
+    Args:
+        connection: of the transaction.
+        viewer: who asks.
+        targets: what is asked for.
+        locked: whether to lock it.
+        ended_too: whether grants that are removed still name their person and client (R6).
 
     Raises:
         RefusedError: FORBIDDEN, NOT_A_PARTNER, NOT_FOUND (unknown, foreign and unreadable ids alike, T1), INVALID_INPUT.
@@ -73,7 +82,7 @@ async def find_scope(connection: AsyncConnection, viewer: Viewer, targets: Targe
             return Scope(of_partner, [], [], [])
         named = _Named.by_pairs(pairs, "permissionSet")
     else:
-        named = await _named(connection, viewer, targets)
+        named = await _named(connection, viewer, targets, ended_too=ended_too)
     found_clients = await rows_by_key(connection, client_rows(viewer, locked=locked), clients, named.clients)
     found_members = await rows_by_key(connection, member_rows(viewer, locked=locked), members, named.members)
     refusals = [*missing(named.clients, found_clients, "client"), *missing(named.members, found_members, "member")]
@@ -107,7 +116,9 @@ class _Named:
         )
 
 
-async def _named(connection: AsyncConnection, viewer: Viewer, targets: Product | Pairs | Grants | Existing) -> _Named:
+async def _named(
+    connection: AsyncConnection, viewer: Viewer, targets: Product | Pairs | Grants | Existing, *, ended_too: bool
+) -> _Named:
     """Returns whom and what targets name."""
     match targets:
         case Product(members=member_keys, clients=client_keys):
@@ -118,7 +129,9 @@ async def _named(connection: AsyncConnection, viewer: Viewer, targets: Product |
             check_length(listed, "pairs")
             return _Named.by_pairs(listed, "pairs", "member", "client")
         case Grants(grants=grant_keys):
-            return _Named.by_pairs(await _pairs_of_grants(connection, viewer, grant_keys), "grants")
+            return _Named.by_pairs(
+                await _pairs_of_grants(connection, viewer, grant_keys, ended_too=ended_too), "grants"
+            )
         case Existing(members=member_keys, clients=client_keys):
             people = {} if member_keys is None else listed_keys(member_keys, "existing", "members")
             places = {} if client_keys is None else listed_keys(client_keys, "existing", "clients")
@@ -140,12 +153,17 @@ def _one_partner(viewer: Viewer, found: Sequence[TargetClient], people: Sequence
     return partner_ids.pop()
 
 
-async def _pairs_of_grants(connection: AsyncConnection, viewer: Viewer, keys: Sequence[Key]) -> list[tuple[Key, Key]]:
+async def _pairs_of_grants(
+    connection: AsyncConnection, viewer: Viewer, keys: Sequence[Key], *, ended_too: bool
+) -> list[tuple[Key, Key]]:
     places = listed_keys(keys, "grants")
-    # Access that is removed still names its person and client (R6), unless they have access there anew.
-    anew = exists().where(_NEWER.c.client_id == grants.c.client_id, _NEWER.c.member_id == grants.c.member_id)
+    meant = grants.c.ended == 0
+    if ended_too:
+        # But never access that was given anew.
+        anew = exists().where(_NEWER.c.client_id == grants.c.client_id, _NEWER.c.member_id == grants.c.member_id)
+        meant = or_(meant, ~anew.where(_NEWER.c.ended == 0))
     statement = select(grants.c.id, grants.c.member_id, grants.c.client_id).where(
-        or_(grants.c.ended == 0, ~anew.where(_NEWER.c.ended == 0)), grants.c.id.in_(readable_grants(viewer))
+        meant, grants.c.id.in_(readable_grants(viewer))
     )
     found = await rows_by_key(connection, statement, grants, places)
     refusals = missing(places, found, "grant")

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from models.client import clients
@@ -116,6 +117,16 @@ async def test_e6_nobody_in_such_a_team_is_raised_to_it(factory: Factory) -> Non
     await factory.grant(story.client, actor, mine, access_type=AccessType.PARTNER_ADMIN, teams=[foreign, own])
     inside = await story.as_member(actor)
     assert (await inside.change(person, permissions({"deals.view": "TEAM"}))).verdict == APPLIED
+
+
+@pytest.mark.parametrize("access", [None, permissions({"deals.view": "TEAM"})])
+async def test_e6_expired_access_in_such_a_team_is_not_brought_back(factory: Factory, access: Any) -> None:
+    """Extending gives all of it again, as reactivating does."""
+    story = await Story.begin(factory, {**WITHOUT_TEAMS, "deals.view": "TEAM"})
+    foreign, person = await factory.team(story.client), await factory.member(story.partner)
+    yesterday, later = now() - timedelta(days=1), (now() + timedelta(days=9)).isoformat()
+    await factory.grant(story.client, person, {"deals.view": "TEAM"}, teams=[foreign], expires_at=yesterday)
+    assert (await story.change(person, access, expiresAt=later)).verdict == TEAM_NOT_HELD
 
 
 def _viewer(story: Story) -> Viewer:

@@ -396,5 +396,5 @@ async def test_r6_removing_again_by_the_same_grants_touches_only_what_failed(fac
     told = await story.outcomes(REMOVE, targets=targets, reviewToken=(await review(story, second))["token"])
     assert [outcome.verdict for outcome in told] == [NO_CHANGE, APPLIED]
     await factory.grant(story.client, first, CONTACTS)
-    (refusal,) = await story.refusals(DEACTIVATE, targets=targets)
+    (refusal,) = await story.refusals(REMOVE, targets=targets, reviewToken="")
     assert (refusal["code"], refusal["field"]) == ("NOT_FOUND", ["input", "targets", "grants", "0"])

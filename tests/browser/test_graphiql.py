@@ -256,7 +256,8 @@ async def misbehave(browser: Browser, service: Service) -> None:
     async with watched_page(browser, service, "light") as page:
         await open_explorer(page)
         await page.evaluate("fetch('https://elsewhere.test/data').catch(() => null)")
-        await page.evaluate("void setTimeout(() => { throw new Error('a script failed') })")
+        async with page.expect_event("pageerror"):
+            await page.evaluate("void setTimeout(() => { throw new Error('a script failed') })")
         with pytest.raises(Error):
             await page.goto("https://elsewhere.test/page")
 

@@ -9,6 +9,7 @@ from models.operation import OperationKind, OutcomeStatus, RuleMode
 from models.permission.catalogue import Catalogue
 from models.permission.mask import seat_mask
 from models.permission.rule import Change, apply_rule
+from models.permission.state import State
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import OnExisting, OperationRequest
 from resolvers.operation.situation import Decision, ExpiryChange, GrantFacts, Requested, Situation
@@ -87,8 +88,9 @@ def _carry_out(request: OperationRequest, situation: Situation, known: Decision,
         return replace(asked, code=OutcomeCode.EXCEEDS_AUTHORITY)
     is_partner_admin = bool(change.after & catalogue.partner_admin)
     becomes_partner_admin = bool(change.granted & catalogue.partner_admin)
+    seat = _seat(request, situation, is_partner_admin=is_partner_admin)
     refusal = None
-    if situation.reaches_by_team(change.granted, change.after, catalogue):
+    if situation.reaches_by_team(_gained(situation, change, seat, catalogue), change.after, catalogue):
         refusal = OutcomeCode.TEAM_NOT_HELD
     elif is_partner_admin and becomes_partner_admin and not situation.member.verified:
         refusal = OutcomeCode.NOT_VERIFIED
@@ -96,7 +98,6 @@ def _carry_out(request: OperationRequest, situation: Situation, known: Decision,
         refusal = OutcomeCode.SEAT_NOT_ELIGIBLE
     if refusal is not None:
         return replace(known, code=refusal)
-    seat = _seat(request, situation, is_partner_admin=is_partner_admin)
     if _exceeds(situation, change, seat, catalogue):
         return replace(asked, code=OutcomeCode.EXCEEDS_AUTHORITY)
     set_version_id, customised = _remembered(situation, change)
@@ -125,6 +126,17 @@ def _seat(request: OperationRequest, situation: Situation, *, is_partner_admin: 
     if situation.grant is not None:
         return situation.grant.seat
     return Seat.PARTNER if situation.member.verified else Seat.CORE
+
+
+def _gained(situation: Situation, change: Change, seat: Seat, catalogue: Catalogue) -> State:
+    """Returns what the person comes to hold: what is granted, what another seat lets through, and all that a later expiry gives."""
+    grant = situation.grant
+    if grant is None:
+        return change.granted
+    if grant.expiry is ExpiryChange.LATER:
+        return change.after
+    through, before = seat_mask(seat, catalogue), seat_mask(grant.seat, catalogue)
+    return change.granted | (change.after & through & ~(situation.before & before))
 
 
 def _exceeds(situation: Situation, change: Change, seat: Seat, catalogue: Catalogue) -> bool:

@@ -10,7 +10,7 @@ from tests.histories.history import History
 from tests.histories.stage import Stage
 
 STEPS = 30
-QUICK, QUICK_ON_A_SERVER = 150, 15
+QUICK, QUICK_ON_A_SERVER = 150, 6
 """How many histories each test plays, on SQLite and on PostgreSQL; there are two tests, for two workers."""
 THOROUGH = 10_000 // STEPS + 1
 

@@ -11,12 +11,14 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     and_,
+    exists,
     literal,
     or_,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from models.member import MemberStatus, members
 from models.table import BigKey, one_of, reference, table
 
 
@@ -109,11 +111,24 @@ class Grant(SQLModel, table=True):
 
 
 grants = table(Grant)
+_WORKER = members.alias("worker")
 
 
 def active_partner_admin(rows: FromClause, at: datetime) -> ColumnElement[bool]:
     """Returns the condition that a grant makes somebody partner admin at a moment (F04)."""
     return _active(rows, AccessType.PARTNER_ADMIN, at)
+
+
+def working_partner_admin(rows: FromClause, at: datetime) -> ColumnElement[bool]:
+    """Returns the condition that a grant makes somebody partner admin who can open the manager: an ACTIVE member (N04)."""
+    works = exists().where(_WORKER.c.id == rows.c.member_id, _WORKER.c.status == MemberStatus.ACTIVE.value)
+    return and_(active_partner_admin(rows, at), works.correlate(rows))
+
+
+def own_person(rows: FromClause, at: datetime) -> ColumnElement[bool]:
+    """Returns the condition that a grant makes somebody one of the account's own people at a moment."""
+    active = and_(rows.c.ended == 0, rows.c.status == GrantStatus.ACTIVE.value, unexpired(rows, at))
+    return and_(rows.c.client_id.is_(None), active)
 
 
 def active_super_admin(rows: FromClause, at: datetime) -> ColumnElement[bool]:

@@ -16,7 +16,7 @@ from models.partner import partners
 from models.table import now
 from resolvers.cursor import SortKind
 from resolvers.invitation import eligible, is_living
-from resolvers.issuer import Issuer, same, token_hash
+from resolvers.issuer import Issuer
 from resolvers.member import MemberRecord
 from resolvers.page import Order, Page, PageRequest, Projection, totals
 from resolvers.partner import PartnerRecord
@@ -79,9 +79,8 @@ class AccessLinkRecord:
 
     def token(self, issuer: Issuer) -> str | None:
         """Returns the token while the link lives; None too if it was made under another secret key."""
-        token = issuer.token(PURPOSE, self.nonce)
         lives = self.state in {LinkState.LIVE, LinkState.SUSPENDED}
-        return token if lives and same(token_hash(token), self.token_hash) else None
+        return issuer.shown(PURPOSE, self.nonce, self.token_hash) if lives else None
 
     def url(self, issuer: Issuer, viewer: Viewer) -> str | None:
         """Returns the address that opens the link, for its owner and for those who may act for the partner (F02)."""

@@ -1,7 +1,7 @@
 """Making access links and revoking them (F15, P06, R12)."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, func, insert, or_, select, true, update
@@ -20,7 +20,7 @@ from resolvers.error import RefusalCode, refuse
 from resolvers.free_text import optional_line, refusing_at
 from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.invitation import eligible, is_answered, is_living
-from resolvers.issuer import Issuer, new_nonce, same, token_hash
+from resolvers.issuer import Issuer
 from resolvers.readable import readable_access_links, readable_clients, readable_members
 from resolvers.viewer import Viewer
 
@@ -58,9 +58,7 @@ async def get_access_link(
         RefusedError: INVALID_INPUT, NOT_FOUND, FORBIDDEN, NOT_A_PARTNER, LINK_OWNER_NOT_ELIGIBLE, or CONFLICT for a link that
             was made under another secret key and cannot be shown again, and where too many await the client's answer.
     """
-    if not 1 <= draft.expires_in_days <= LONGEST_LIFE:
-        message = f"A link can expire in 1 to {LONGEST_LIFE} days; {DAYS} if you leave it out."
-        raise refuse(RefusalCode.INVALID_INPUT, message, "input", "expiresInDays")
+    check_life(draft.expires_in_days)
     with refusing_at("The reference", "input", "reference"):
         reference = optional_line(draft.reference, LONGEST_REFERENCE)
     async with database.write() as session:
@@ -107,7 +105,7 @@ async def revoke_access_link(
             raise refuse(RefusalCode.NOT_FOUND, "There is no such access link.", "input", "accessLink")
         await _check_may_use(connection, viewer, link.partner_id, link.member_id)
         moment = now()
-        living = (access_links.c.id == link.id) & (access_links.c.ended == 0) & (access_links.c.expires_at > moment)
+        living = (access_links.c.id == link.id) & is_living(access_links, moment)
         values = {"ended": link.id, "revoked_at": moment, "revoked_by_id": viewer.user_id}
         await connection.execute(update(access_links).where(living).values(values))
         await remember(session, call, link.id)
@@ -198,7 +196,7 @@ async def _living_or_new(
     living = select(columns.id, columns.nonce, columns.token_hash).where(*same_kind)
     found = (await connection.execute(living)).one_or_none()
     if found is not None:
-        if not same(token_hash(issuer.token(PURPOSE, found.nonce)), found.token_hash):
+        if issuer.shown(PURPOSE, found.nonce, found.token_hash) is None:
             raise refuse(
                 RefusalCode.CONFLICT,
                 "The link was made under another secret key of the service and cannot be shown again: it is the one in "
@@ -208,13 +206,21 @@ async def _living_or_new(
         return int(found.id)
     if made["client_id"] is not None:
         await check_awaiting(connection, access_links, made["client_id"], ~is_answered())
-    nonce = new_nonce()
-    token = issuer.token(PURPOSE, nonce)
-    ends: datetime = moment + timedelta(days=days)
-    row = {"nonce": nonce, "token_hash": token_hash(token), "created_at": moment, "expires_at": ends}
+    row = {**issuer.secret(PURPOSE), "created_at": moment, "expires_at": moment + timedelta(days=days)}
     new = await connection.execute(insert(access_links).values({**wanted, **made, **row}).returning(columns.id))
     key: int = new.scalar_one()
     return key
+
+
+def check_life(days: int) -> None:
+    """Refuses a life of a link that is too short or too long.
+
+    Raises:
+        RefusedError: INVALID_INPUT.
+    """
+    if not 1 <= days <= LONGEST_LIFE:
+        message = f"A link can expire in 1 to {LONGEST_LIFE} days; {DAYS} if you leave it out."
+        raise refuse(RefusalCode.INVALID_INPUT, message, "input", "expiresInDays")
 
 
 async def check_awaiting(

@@ -7,19 +7,17 @@ from typing import Any
 from sqlalchemy import FromClause, Select, select
 
 from models.account import accounts
-from models.grant import AccessType, GrantStatus, grants, unexpired
+from models.grant import AccessType, grants, own_person
 from models.permission.catalogue import catalogue
 from models.permission_state import permission_states
 from models.table import now
-from resolvers.account_manager import MANAGES_USERS
+from resolvers.account_manager import FOR_MANAGERS, manages_users
 from resolvers.error import AccessCode, AccessError
+from resolvers.hub_id import hub_id_number
 from resolvers.page import Projection
 from resolvers.readable import readable_accounts
 from resolvers.reader import Reader
 from resolvers.viewer import Viewer
-
-_LARGEST_HUB_ID = 2**63 - 1
-_DIGITS = len(str(_LARGEST_HUB_ID))
 
 
 @dataclass(slots=True, eq=False)
@@ -49,9 +47,10 @@ async def accounts_by_id(reader: Reader, keys: Sequence[int]) -> list[AccountRec
 
 async def account_by_hub_id(reader: Reader, hub_id: str) -> AccountRecord | None:
     """Returns the account with this Hub ID; None for what the viewer does not know of (T1)."""
-    if not (hub_id.isascii() and hub_id.isdigit() and len(hub_id) <= _DIGITS and int(hub_id) <= _LARGEST_HUB_ID):
+    number = hub_id_number(hub_id)
+    if number is None:
         return None
-    found = await _ACCOUNTS.records(reader, _choice(reader.viewer).where(accounts.c.hub_id == int(hub_id)))
+    found = await _ACCOUNTS.records(reader, _choice(reader.viewer).where(accounts.c.hub_id == number))
     return found[0] if found else None
 
 
@@ -66,16 +65,14 @@ async def decides_by_account(reader: Reader, keys: Sequence[int]) -> list[bool]:
     rows = await reader.rows(
         select(own.account_id, own.access_type, permission_states.c.content)
         .join(permission_states, permission_states.c.id == own.state_id)
-        .where(own.user_id == reader.viewer.user_id, own.client_id.is_(None), own.account_id.in_(set(keys)))
-        .where(own.ended == 0, own.status == GrantStatus.ACTIVE.value, unexpired(grants, now()))
+        .where(own.user_id == reader.viewer.user_id, own.account_id.in_(set(keys)), own_person(grants, now()))
     )
-    deciding = {row.account_id for row in rows if row.access_type == AccessType.SUPER_ADMIN or _manages(row.content)}
+    deciding = {
+        row.account_id
+        for row in rows
+        if row.access_type == AccessType.SUPER_ADMIN or manages_users(catalogue.decode(row.content))
+    }
     return [key in deciding for key in keys]
-
-
-def _manages(content: str) -> bool:
-    held = catalogue.largest_closed_subset(catalogue.decode(content))
-    return held & MANAGES_USERS == MANAGES_USERS
 
 
 def must_decide(decides: bool) -> None:  # noqa: FBT001 the answer of ``decides_by_account``
@@ -85,7 +82,4 @@ def must_decide(decides: bool) -> None:  # noqa: FBT001 the answer of ``decides_
         AccessError: FORBIDDEN.
     """
     if not decides:
-        raise AccessError(
-            AccessCode.FORBIDDEN,
-            "This is for the account's super admins, and for people who may add and edit its users: ask one of them.",
-        )
+        raise AccessError(AccessCode.FORBIDDEN, FOR_MANAGERS)

@@ -1,28 +1,25 @@
 """Who decides for a client's account: its own super admins, and its own people who may add and edit users (F16, L6)."""
 
-from typing import Any
-
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.grant import AccessType, GrantStatus, grants, unexpired
+from models.grant import AccessType, grants, own_person
 from models.permission.catalogue import catalogue
 from models.permission.level import PermissionLevel
+from models.permission.state import State
 from models.table import now
 from resolvers.error import RefusalCode, refuse
 from resolvers.interning import state_contents
 from resolvers.viewer import Viewer
 
-MANAGES_USERS = catalogue.state({"users.add": PermissionLevel.ALL, "users.edit": PermissionLevel.ALL})
+FOR_MANAGERS = "This is for the account's super admins, and for people who may add and edit its users: ask one of them."
+
+_MANAGES_USERS = catalogue.state({"users.add": PermissionLevel.ALL, "users.edit": PermissionLevel.ALL})
 
 
-def own_place(user_id: int, account_id: int | None) -> Select[Any]:
-    """Selects what a person is in an account as one of its own people, while it counts."""
-    return (
-        select(grants.c.id, grants.c.access_type, grants.c.state_id)
-        .where(grants.c.account_id == account_id, grants.c.user_id == user_id, grants.c.client_id.is_(None))
-        .where(grants.c.ended == 0, grants.c.status == GrantStatus.ACTIVE.value, unexpired(grants, now()))
-    )
+def manages_users(state: State) -> bool:
+    """Says whether somebody with this state may add and edit the account's users."""
+    return catalogue.largest_closed_subset(state) & _MANAGES_USERS == _MANAGES_USERS
 
 
 async def check_account_manager(
@@ -35,7 +32,10 @@ async def check_account_manager(
     Raises:
         RefusedError: NOT_FOUND for an account whose own people the viewer is not one of (T1), FORBIDDEN.
     """
-    place = (await connection.execute(own_place(viewer.user_id, account_id))).one_or_none()
+    own = select(grants.c.access_type, grants.c.state_id).where(
+        grants.c.account_id == account_id, grants.c.user_id == viewer.user_id, own_person(grants, now())
+    )
+    place = (await connection.execute(own)).one_or_none()
     if place is None:
         raise refuse(
             RefusalCode.NOT_FOUND,
@@ -45,10 +45,6 @@ async def check_account_manager(
     if place.access_type == AccessType.SUPER_ADMIN:
         return True
     state = (await state_contents(connection, [place.state_id]))[place.state_id]
-    if catalogue.largest_closed_subset(state) & MANAGES_USERS != MANAGES_USERS:
-        raise refuse(
-            RefusalCode.FORBIDDEN,
-            "This is for the account's super admins, and for people who may add and edit its users: ask one of them.",
-            *field,
-        )
+    if not manages_users(state):
+        raise refuse(RefusalCode.FORBIDDEN, FOR_MANAGERS, *field)
     return False

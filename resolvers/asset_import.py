@@ -18,7 +18,7 @@ from models.partner import partners
 from models.user import users
 from resolvers import import_cell
 from resolvers.asset import OwnedAsset, write_assets
-from resolvers.email_address import email_address, email_key
+from resolvers.email_address import email_key
 from resolvers.entry_file import EntryFile, read_entries
 from resolvers.import_result import ImportedRow, ImportResult, Progress, rejected, result_of
 
@@ -58,10 +58,7 @@ def read_assets(source: str | bytes | BinaryIO) -> EntryFile[AssetEntry]:
 
 
 def _entry(line: int, cells: dict[str, str]) -> AssetEntry:
-    try:
-        owner_email = email_address(cells["owner_email"])
-    except ValueError as error:
-        raise ValueError(f"owner_email: {error}") from None
+    owner_email = import_cell.email("owner_email", cells["owner_email"])
     return AssetEntry(
         line=line,
         hub_id=import_cell.hub_id("hub_id", cells["hub_id"]),

@@ -16,14 +16,13 @@ from models.table import now
 from resolvers.client_filter import ClientFilter, client_conditions
 from resolvers.client_order import BY_NAME
 from resolvers.error import InputError
+from resolvers.hub_id import hub_id_number
 from resolvers.page import Order, Page, PageRequest, Projection, totals
 from resolvers.partner import PartnerRecord
 from resolvers.readable import readable_clients
 from resolvers.reader import Reader
 from resolvers.viewer import Viewer
 
-_LARGEST_HUB_ID = 2**63 - 1
-_DIGITS = len(str(_LARGEST_HUB_ID))
 _OWN = grants.alias("own_grant")
 
 
@@ -94,9 +93,10 @@ async def client_by_hub_id(reader: Reader, hub_id: str, partner_id: int | None =
     Raises:
         InputError: if several of the viewer's partners have it as a client and none of them is named.
     """
-    if not (hub_id.isascii() and hub_id.isdigit() and len(hub_id) <= _DIGITS and int(hub_id) <= _LARGEST_HUB_ID):
+    number = hub_id_number(hub_id)
+    if number is None:
         return None
-    account = select(accounts.c.id).where(accounts.c.hub_id == int(hub_id))
+    account = select(accounts.c.id).where(accounts.c.hub_id == number)
     chosen = readable_clients(reader.viewer).where(clients.c.account_id.in_(account))
     if partner_id is not None:
         chosen = chosen.where(clients.c.partner_id == partner_id)

@@ -4,20 +4,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, exists, select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.client import clients
 from models.database import Database
 from models.dialect import lock_rows
-from models.grant import AccessType, GrantStatus, Seat, active_partner_admin, grants
-from models.member import MemberStatus, members
+from models.grant import AccessType, GrantStatus, grants, working_partner_admin
+from models.member import members
 from models.operation import OperationKind, OutcomeStatus
-from models.permission.catalogue import catalogue
 from models.permission.state import State
 from models.table import now
 from resolvers.account_manager import check_account_manager
-from resolvers.direct_operation import DirectCell, DirectOperation, write_directly
+from resolvers.direct_operation import DirectCell, DirectOperation, unchanged, write_directly
 from resolvers.error import RefusalCode, refuse
 from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.interning import state_contents
@@ -91,7 +90,7 @@ class ClientDecision:
         statement = select(grants).where(*here).order_by(grants.c.member_id)
         rows = (await self.connection.execute(statement)).all()
         states = await state_contents(self.connection, {row.state_id for row in rows})
-        return [Living(row, _as_is(row, states[row.state_id])) for row in rows]
+        return [Living(row, unchanged(row, states[row.state_id])) for row in rows]
 
     async def carry_out(self, kind: OperationKind, decided: Sequence[tuple[Living, Decision]]) -> ClientAnswer:
         """Writes the decisions as one operation by the client's person, and returns what became of them."""
@@ -182,28 +181,6 @@ async def _client(connection: AsyncConnection, viewer: Viewer, order: ClientOrde
 
 async def _lacks_partner_admin(connection: AsyncConnection, client_id: int) -> bool:
     """Says whether people of the partner's have access there while nobody who works for it is ACTIVE partner admin (N04)."""
-    works = exists().where(members.c.id == grants.c.member_id, members.c.status == MemberStatus.ACTIVE.value)
     here = select(grants.c.id).where(grants.c.client_id == client_id)
-    people, admins = here.where(grants.c.ended == 0), here.where(active_partner_admin(grants, now()), works)
+    people, admins = here.where(grants.c.ended == 0), here.where(working_partner_admin(grants, now()))
     return bool(await connection.scalar(select(people.exists() & ~admins.exists())))
-
-
-def _as_is(row: Row[Any], held: int) -> Decision:
-    status, access_type, seat = GrantStatus(row.status), AccessType(row.access_type), Seat(row.seat)
-    return Decision(
-        status=OutcomeStatus.NOOP,
-        code=OutcomeCode.NO_CHANGE,
-        before=held,
-        after=held,
-        requested=held,
-        authority=catalogue.everything,
-        before_status=status,
-        before_access_type=access_type,
-        before_seat=seat,
-        before_set_version_id=row.set_version_id,
-        after_status=status,
-        after_access_type=access_type,
-        seat=seat,
-        set_version_id=row.set_version_id,
-        customised=row.customised,
-    )

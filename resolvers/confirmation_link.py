@@ -13,7 +13,7 @@ from models.confirmation_link import confirmation_link_members, confirmation_lin
 from models.partner import partners
 from models.table import now
 from resolvers.cursor import SortKind
-from resolvers.issuer import Issuer, same, token_hash
+from resolvers.issuer import Issuer
 from resolvers.page import Order, Page, PageRequest, Projection, totals
 from resolvers.partner import PartnerRecord
 from resolvers.readable import readable_confirmation_links
@@ -93,8 +93,8 @@ class ConfirmationLinkRecord:
         place = viewer.membership(self.partner_id)
         if place is None or not place.acts or self.state is not ConfirmationLinkState.LIVE:
             return None
-        token = issuer.token(PURPOSE, self.nonce)
-        return issuer.url(token) if same(token_hash(token), self.token_hash) else None
+        token = issuer.shown(PURPOSE, self.nonce, self.token_hash)
+        return None if token is None else issuer.url(token)
 
 
 @dataclass(slots=True, eq=False)

@@ -14,13 +14,13 @@ from models.dialect import insert_many, lock_rows
 from models.member import members
 from models.partner import partners
 from models.table import now
-from resolvers.access_link_edit import DAYS, LONGEST_LIFE, NOT_ELIGIBLE, check_awaiting
+from resolvers.access_link_edit import DAYS, NOT_ELIGIBLE, check_awaiting, check_life
 from resolvers.acting_partner import check_acting
 from resolvers.confirmation_link import PURPOSE
 from resolvers.error import Refusal, RefusalCode, RefusedError, refuse
 from resolvers.idempotency import IdempotentCall, remember, remembered
-from resolvers.invitation import eligible
-from resolvers.issuer import Issuer, new_nonce, token_hash
+from resolvers.invitation import eligible, is_living
+from resolvers.issuer import Issuer
 from resolvers.readable import readable_clients, readable_confirmation_links
 from resolvers.viewer import Viewer
 
@@ -49,9 +49,7 @@ async def create_confirmation_link(
         RefusedError: INVALID_INPUT, NOT_FOUND (T1), FORBIDDEN or NOT_A_PARTNER (F02), or LINK_OWNER_NOT_ELIGIBLE for somebody
             who cannot become partner admin (F09), or CONFLICT where too many links await the client's answer.
     """
-    if not 1 <= draft.expires_in_days <= LONGEST_LIFE:
-        message = f"A link can expire in 1 to {LONGEST_LIFE} days; {DAYS} if you leave it out."
-        raise refuse(RefusalCode.INVALID_INPUT, message, "input", "expiresInDays")
+    check_life(draft.expires_in_days)
     if len(draft.member_ids) > MOST_MEMBERS:
         message = f"A link names at most {MOST_MEMBERS} people: make another for the others."
         raise refuse(RefusalCode.INVALID_INPUT, message, "input", "members")
@@ -70,12 +68,11 @@ async def create_confirmation_link(
         await check_acting(connection, viewer, client.partner_id)
         await check_awaiting(connection, confirmation_links, client.id)
         people = await _people(connection, client.id, draft.member_ids)
-        nonce, moment = new_nonce(), now()
+        moment = now()
         row = {
             "partner_id": client.partner_id,
             "client_id": client.id,
-            "nonce": nonce,
-            "token_hash": token_hash(issuer.token(PURPOSE, nonce)),
+            **issuer.secret(PURPOSE),
             "created_by_id": viewer.user_id,
             "created_at": moment,
             "expires_at": moment + timedelta(days=draft.expires_in_days),
@@ -132,7 +129,7 @@ async def revoke_confirmation_link(
             raise refuse(RefusalCode.NOT_FOUND, "There is no such confirmation link.", "input", "confirmationLink")
         await check_acting(connection, viewer, link.partner_id)
         moment, columns = now(), confirmation_links.c
-        living = columns.revoked_at.is_(None) & columns.answer.is_(None) & (columns.expires_at > moment)
+        living = is_living(confirmation_links, moment)
         revoking = update(confirmation_links).where(columns.id == link.id, living).values(revoked_at=moment)
         await connection.execute(revoking)
         if await connection.scalar(select(columns.answer).where(columns.id == link.id)) is not None:

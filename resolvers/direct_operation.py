@@ -8,16 +8,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.dialect import create_temporary, insert_many
+from models.grant import AccessType, GrantStatus, Seat
 from models.operation import OperationKind, OperationState, OutcomeStatus, RuleMode, cell_key, operations
+from models.permission.catalogue import catalogue
 from models.permission.state import State
 from resolvers.interning import intern_states
 from resolvers.operation.cell import cells as cell_table
-from resolvers.operation.cell import held_back, reassignments
+from resolvers.operation.cell import reassignments
 from resolvers.operation.guard import guard_super_admins
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.removal import settle_assets
@@ -58,6 +61,33 @@ class DirectOperation:
     """Whether it is the client who decided, and not the partner."""
 
 
+def unchanged(grant: Any, held: State) -> Decision:
+    """Returns the decision that leaves a living grant as it is.
+
+    Args:
+        grant: the row of the grant.
+        held: what it contains.
+    """
+    status, access_type, seat = GrantStatus(grant.status), AccessType(grant.access_type), Seat(grant.seat)
+    return Decision(
+        status=OutcomeStatus.NOOP,
+        code=OutcomeCode.NO_CHANGE,
+        before=held,
+        after=held,
+        requested=held,
+        authority=catalogue.everything,
+        before_status=status,
+        before_access_type=access_type,
+        before_seat=seat,
+        before_set_version_id=grant.set_version_id,
+        after_status=status,
+        after_access_type=access_type,
+        seat=seat,
+        set_version_id=grant.set_version_id,
+        customised=grant.customised,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What became of a cell: as it was decided, unless the last super admin was to go (F42)."""
@@ -76,7 +106,7 @@ async def write_directly(
     """
     verdicts = Verdicts()
     numbers = [verdicts.number(cell.decision) for cell in cells]
-    await create_temporary(connection, cell_table, held_back, reassignments)
+    await create_temporary(connection, cell_table, reassignments)
     await insert_many(
         connection,
         cell_table,

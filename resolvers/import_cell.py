@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from resolvers.currency import CURRENCIES
+from resolvers.email_address import email_address
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -39,6 +40,14 @@ def hub_id(column: str, cell: str) -> int:
         shown = f"“{cell:.40}” is no Hub ID" if cell else "it is empty"
         raise ValueError(f"{column}: {shown}; write digits only, like 1000001.")
     return int(cell)
+
+
+def email(column: str, cell: str) -> str:
+    """Returns an e-mail address."""
+    try:
+        return email_address(cell)
+    except ValueError as error:
+        raise ValueError(f"{column}: {error}") from None
 
 
 def host_name(column: str, cell: str) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, Row, select, update
+from sqlalchemy import Pool, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.dialect import insert_many, insert_or_ignore
@@ -25,8 +25,8 @@ _T = TypeVar("_T")
 CHUNK = 1_000
 """Values in one IN list."""
 
-_known: WeakKeyDictionary[Engine, dict[int, State]] = WeakKeyDictionary()
-"""What committed rows say, per database; a row never changes, so this is kept as long as its engine."""
+_known: WeakKeyDictionary[Pool, dict[int, State]] = WeakKeyDictionary()
+"""What committed rows say; a row never changes, so this is kept until the database's connections are disposed of."""
 
 
 async def intern_states(connection: AsyncConnection, states: Iterable[State]) -> dict[State, int]:
@@ -53,7 +53,7 @@ async def state_contents(connection: AsyncConnection, ids: Iterable[int]) -> dic
 
     Rows that were seen before cost no statement.
     """
-    known = _known.setdefault(connection.sync_engine, {})
+    known = _known.setdefault(connection.sync_engine.pool, {})
     wanted = set(ids)
     found = {key: known[key] for key in wanted if key in known}
     fresh: dict[int, State] = {}

@@ -20,8 +20,9 @@ from models.member import MemberStatus, members
 from models.partner import PartnerProgram, partners
 from models.table import now
 from models.user import full_name, users
+from resolvers.api_token import token_hash
 from resolvers.error import RefusalCode, refuse
-from resolvers.issuer import TOKEN_LENGTH, same, token_hash
+from resolvers.issuer import TOKEN_LENGTH, same
 from resolvers.readable import readable_accounts
 from resolvers.reader import Reader
 

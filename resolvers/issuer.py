@@ -5,10 +5,11 @@ may see it, while the database alone opens nothing (L8).
 """
 
 import base64
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
+
+from resolvers.api_token import token_hash
 
 TOKEN_LENGTH = 43
 """Characters of a token: 256 bits in base64url."""
@@ -27,6 +28,16 @@ class Issuer:
         """Returns the 256-bit token that belongs to a nonce, as 43 characters."""
         return base64.urlsafe_b64encode(self.stamp(purpose, nonce)).decode().rstrip("=")
 
+    def secret(self, purpose: str, nonce: str | None = None) -> dict[str, str]:
+        """Returns the columns from which a link's token is made again and found: a nonce, a new one unless told, and the hash."""
+        nonce = new_nonce() if nonce is None else nonce
+        return {"nonce": nonce, "token_hash": token_hash(self.token(purpose, nonce))}
+
+    def shown(self, purpose: str, nonce: str, hashed: str) -> str | None:
+        """Returns the token with this hash made again from its nonce; None if it was made under another key."""
+        token = self.token(purpose, nonce)
+        return token if same(token_hash(token), hashed) else None
+
     def stamp(self, purpose: str, text: str) -> bytes:
         """Returns 32 bytes that nobody without the key can make for this text and purpose."""
         return hmac.digest(self.key, f"{purpose}\n{text}".encode(), "sha256")
@@ -39,11 +50,6 @@ class Issuer:
 def new_nonce() -> str:
     """Returns 256 random bits as text."""
     return secrets.token_urlsafe(32)
-
-
-def token_hash(token: str) -> str:
-    """Returns what is stored of a token: with 256 random bits, one round of SHA-256 cannot be turned back."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def same(first: str, second: str) -> bool:

@@ -5,10 +5,9 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, FromClause, and_, case, exists, func, literal, not_, select
 
-from models.grant import AccessType, GrantStatus, active_partner_admin, active_super_admin, grants, unexpired
-from models.member import MemberStatus, members
+from models.grant import AccessType, GrantStatus, active_super_admin, grants, unexpired, working_partner_admin
 
-_OTHER, _PERSON = grants.alias("other_grant"), members.alias("other_person")
+_OTHER = grants.alias("other_grant")
 
 
 class LeaverConsequence(StrEnum):
@@ -29,11 +28,7 @@ def consequence(rows: FromClause, at: datetime) -> ColumnElement[str]:
     there = _OTHER.c.client_id == rows.c.client_id
     is_other = _OTHER.c.member_id != rows.c.member_id
     admins = (
-        select(func.count())
-        .select_from(_OTHER.join(_PERSON, _PERSON.c.id == _OTHER.c.member_id))
-        .where(there, is_other, active_partner_admin(_OTHER, at), _PERSON.c.status == MemberStatus.ACTIVE.value)
-        .correlate(rows)
-        .scalar_subquery()
+        select(func.count()).where(there, is_other, working_partner_admin(_OTHER, at)).correlate(rows).scalar_subquery()
     )
     people = exists().where(there, is_other, _OTHER.c.ended == 0).correlate(rows)
     super_admins = (

@@ -17,17 +17,16 @@ from models.operation import OperationState, operations
 from models.partner import partners
 from models.table import now
 from resolvers.cursor import SortKind
-from resolvers.invitation import eligible
+from resolvers.invitation import eligible, is_living
 from resolvers.last_editor import last_editor
 from resolvers.leaver_consequence import LeaverConsequence, consequence
 from resolvers.member import MemberRecord
 from resolvers.page import Order, Page, PageRequest, Projection, totals
 from resolvers.readable import readable_clients, readable_grants, readable_members, readable_operations
 from resolvers.reader import Reader
-from resolvers.removal_review import AssetCount
+from resolvers.removal_review import AssetCount, asset_counts
 from resolvers.viewer import Viewer
 
-_KINDS = list(AssetKind)
 _UNFINISHED = (OperationState.QUEUED.value, OperationState.RUNNING.value)
 _BLOCKING = (LeaverConsequence.LAST_SUPER_ADMIN, LeaverConsequence.NO_PARTNER_ADMIN_LEFT)
 
@@ -127,12 +126,11 @@ def _report(member: MemberRecord, rows: Sequence[Any]) -> LeaverReportRecord:
 
 def _living_access_links(at: datetime) -> ScalarSelect[int]:
     """Counts the links of a person that a client could approve now."""
-    living = (access_links.c.ended == 0, access_links.c.revoked_at.is_(None), access_links.c.expires_at > at)
     # Without an eligible owner a link is suspended (R12).
     own = (
         select(func.count())
         .select_from(access_links.join(partners, partners.c.id == access_links.c.partner_id))
-        .where(access_links.c.member_id == members.c.id, *living, eligible(members))
+        .where(access_links.c.member_id == members.c.id, is_living(access_links, at), eligible(members))
     )
     return own.correlate(members).scalar_subquery()
 
@@ -143,8 +141,7 @@ def _open_confirmation_links(at: datetime) -> ScalarSelect[int]:
     return (
         select(func.count())
         .select_from(named.join(links, links.c.id == named.c.link_id))
-        .where(named.c.member_id == members.c.id, links.c.answer.is_(None), links.c.revoked_at.is_(None))
-        .where(links.c.expires_at > at)
+        .where(named.c.member_id == members.c.id, is_living(links, at))
         .correlate(members)
         .scalar_subquery()
     )
@@ -218,11 +215,11 @@ async def asset_counts_by_leaver(reader: Reader, parents: Sequence[MemberRecord]
         .with_only_columns(*columns)
         .group_by(asset_holdings.c.member_id, asset_holdings.c.kind)
     )
-    found: dict[int, list[AssetCount]] = {parent.id: [] for parent in parents}
+    found: dict[int, dict[AssetKind, int]] = {parent.id: {} for parent in parents}
     rows: Sequence[Any] = await reader.rows(statement)
-    for member_id, kind, total in sorted(rows, key=_in_order):
-        found[member_id].append(AssetCount(AssetKind(kind), int(total)))
-    return [found[parent.id] for parent in parents]
+    for member_id, kind, total in rows:
+        found[member_id][AssetKind(kind)] = int(total)
+    return [asset_counts(found[parent.id]) for parent in parents]
 
 
 async def asset_counts_by_leaver_client(
@@ -240,16 +237,11 @@ async def asset_counts_by_leaver_client(
         .with_only_columns(*columns)
         .where(asset_holdings.c.client_id.in_({parent.client_id for parent in parents}))
     )
-    found: dict[tuple[int, int], list[AssetCount]] = {}
+    found: dict[tuple[int, int], dict[AssetKind, int]] = {}
     rows: Sequence[Any] = await reader.rows(statement)
-    for member_id, client_id, kind, total in sorted(rows, key=_in_order):
-        found.setdefault((member_id, client_id), []).append(AssetCount(AssetKind(kind), total))
-    return [found.get((parent.member_id, parent.client_id), []) for parent in parents]
-
-
-def _in_order(row: Any) -> int:
-    """Returns the place of a row's kind in the order in which kinds are told everywhere."""
-    return _KINDS.index(AssetKind(row.kind))
+    for member_id, client_id, kind, total in rows:
+        found.setdefault((member_id, client_id), {})[AssetKind(kind)] = total
+    return [asset_counts(found.get((parent.member_id, parent.client_id), {})) for parent in parents]
 
 
 def _holdings(viewer: Viewer, keys: Sequence[int]) -> Select[Any]:

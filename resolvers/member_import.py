@@ -15,7 +15,7 @@ from models.partner import partners
 from models.table import now
 from models.user import users
 from resolvers import import_cell
-from resolvers.email_address import email_address, email_key
+from resolvers.email_address import email_key
 from resolvers.entry_file import EntryFile, read_entries
 from resolvers.import_result import ImportedRow, ImportResult, ImportStatus, Progress, rejected, result_of
 from resolvers.member_name import member_name
@@ -71,10 +71,7 @@ def read_members(source: str | bytes | BinaryIO) -> EntryFile[MemberEntry]:
 
 
 def _entry(line: int, cells: dict[str, str]) -> MemberEntry:
-    try:
-        email = email_address(cells["email"])
-    except ValueError as error:
-        raise ValueError(f"email: {error}") from None
+    email = import_cell.email("email", cells["email"])
     rights, verified = cells["manager_rights"], cells["verified"]
     return MemberEntry(
         line=line,

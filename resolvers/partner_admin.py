@@ -15,7 +15,7 @@ from models.permission.catalogue import catalogue
 from models.permission.rule import authority
 from models.permission.state import State
 from models.permission_set import permission_set_versions, permission_sets
-from resolvers.direct_operation import DirectCell, DirectOperation, Recorded, write_directly
+from resolvers.direct_operation import DirectCell, DirectOperation, Recorded, unchanged, write_directly
 from resolvers.interning import state_contents
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import Expiry
@@ -132,36 +132,28 @@ def decide_admission(
         return _within_ceiling(admitted(given, admin_set.version_id, admin_set.state))
     counts = grant.status == GrantStatus.ACTIVE and (grant.expires_at is None or grant.expires_at > at)
     is_super_admin = grant.access_type == AccessType.SUPER_ADMIN
-    before: dict[str, Any] = {
-        "before": held,
-        "before_status": GrantStatus(grant.status),
-        "before_access_type": AccessType(grant.access_type),
-        "before_seat": Seat(grant.seat),
-        "before_set_version_id": grant.set_version_id,
-    }
-    stays: dict[str, Any] = {
-        **before,
-        "after": held,
-        "requested": held,
-        "after_status": before["before_status"],
-        "after_access_type": before["before_access_type"],
-        "seat": before["before_seat"],
-        "set_version_id": grant.set_version_id,
-        "customised": grant.customised,
-    }
+    stays = unchanged(grant, held)
     # What a super admin alone may have does not come back with a deactivated super admin (R11, M11).
     kept = 0 if is_super_admin else held
     if not counts and ceiling is not None:
         # What counts is left to the client's enforcing (E24); what comes back keeps to the ceiling as what is new does.
         kept = catalogue.largest_closed_subset(kept & ceiling)
     after = catalogue.closure(kept | given)
-    made = admitted(after, admin_set.version_id, admin_set.state)
     if is_super_admin and counts:
-        return replace(made, status=OutcomeStatus.REJECTED, code=OutcomeCode.TARGET_IS_SUPER_ADMIN, **stays)
+        return replace(stays, status=OutcomeStatus.REJECTED, code=OutcomeCode.TARGET_IS_SUPER_ADMIN)
     if grant.access_type == AccessType.PARTNER_ADMIN and counts and after == held:
-        return replace(made, status=OutcomeStatus.NOOP, code=OutcomeCode.NO_CHANGE, **stays)
-    decision = _within_ceiling(made)
-    return replace(decision, **(before if decision.status is OutcomeStatus.APPLIED else stays))
+        return stays
+    made = _within_ceiling(admitted(after, admin_set.version_id, admin_set.state))
+    if made.status is not OutcomeStatus.APPLIED:
+        return replace(stays, status=made.status, code=made.code)
+    return replace(
+        made,
+        before=held,
+        before_status=stays.before_status,
+        before_access_type=stays.before_access_type,
+        before_seat=stays.before_seat,
+        before_set_version_id=stays.before_set_version_id,
+    )
 
 
 def _within_ceiling(made: Decision) -> Decision:

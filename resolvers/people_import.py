@@ -23,7 +23,7 @@ from models.text import fold
 from models.timeline_entry import timeline_entries
 from models.user import users
 from resolvers import import_cell
-from resolvers.email_address import email_address, email_key
+from resolvers.email_address import email_key
 from resolvers.entry_file import EntryFile, read_entries
 from resolvers.import_result import ImportedRow, ImportResult, ImportStatus, Progress, rejected, result_of
 from resolvers.interning import intern_states
@@ -97,10 +97,7 @@ def read_people(source: str | bytes | BinaryIO, *, of_partner: bool = False) -> 
 
 def _entry(read_access: Callable[[str, str], str], line: int, cells: dict[str, str]) -> PersonEntry:
     hub_id = import_cell.hub_id("hub_id", cells["hub_id"])
-    try:
-        email = email_address(cells["email"])
-    except ValueError as error:
-        raise ValueError(f"email: {error}") from None
+    email = import_cell.email("email", cells["email"])
     return PersonEntry(
         line=line,
         hub_id=hub_id,

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, exists, false, or_, se
 from models.access_link import access_links, link_approvals
 from models.client import clients
 from models.confirmation_link import confirmation_links
-from models.grant import GrantStatus, grants, unexpired
+from models.grant import grants, own_person
 from models.member import members
 from models.operation import operations
 from models.partner import partners
@@ -77,11 +77,7 @@ def readable_permission_sets(viewer: Viewer) -> Select[Any]:
 
 def readable_accounts(viewer: Viewer) -> Select[Any]:
     """Selects the accounts whose own people the viewer is one of now (section 3, *the client's side*)."""
-    return (
-        select(_OWN.c.account_id)
-        .where(_OWN.c.user_id == viewer.user_id, _OWN.c.client_id.is_(None), _OWN.c.ended == 0)
-        .where(_OWN.c.status == GrantStatus.ACTIVE.value, unexpired(_OWN, now()))
-    )
+    return select(_OWN.c.account_id).where(_OWN.c.user_id == viewer.user_id, own_person(_OWN, now()))
 
 
 def readable_account_partners(viewer: Viewer) -> Select[Any]:

@@ -1,17 +1,17 @@
 """What taking access away would end: reviewed before it is done (F38, F40)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.asset import AssetKind
 from models.client import clients
-from models.grant import AccessType, GrantStatus, active_partner_admin, active_super_admin, grants
-from models.member import MemberStatus, members
+from models.grant import AccessType, GrantStatus, active_super_admin, grants, working_partner_admin
+from models.member import members
 from models.table import now
 from resolvers.client import ClientRecord
 from resolvers.cursor import SortKind, decode_cursor
@@ -27,7 +27,7 @@ from resolvers.reader import Reader
 
 BY_NAME = Order("removal_review", SortKind.TEXT, lambda rows: rows.c.sort_name)
 
-_other, _colleague = grants.alias("other"), members.alias("colleague")
+_other = grants.alias("other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ async def _found(
             and_(grants.c.access_type == AccessType.PARTNER_ADMIN, grants.c.status == GrantStatus.ACTIVE).label(
                 "is_admin"
             ),
-            and_(active_partner_admin(grants, at), members.c.status == MemberStatus.ACTIVE).label("counts_as_admin"),
+            working_partner_admin(grants, at).label("counts_as_admin"),
             active_super_admin(grants, at).label("counts_as_super_admin"),
         )
         .join(clients, clients.c.id == grants.c.client_id)
@@ -172,8 +172,7 @@ async def _found(
 async def _around(connection: AsyncConnection, chosen: Select[Any]) -> dict[int, Any]:
     """Returns, for each reviewed client, how many people, partner admins and super admins there are in all (N04, F42)."""
     at = now()
-    works = exists().where(_colleague.c.id == _other.c.member_id, _colleague.c.status == MemberStatus.ACTIVE.value)
-    admins = select(func.count()).where(_other.c.client_id == clients.c.id, active_partner_admin(_other, at), works)
+    admins = select(func.count()).where(_other.c.client_id == clients.c.id, working_partner_admin(_other, at))
     super_admins = select(func.count()).where(
         _other.c.account_id == clients.c.account_id, active_super_admin(_other, at)
     )
@@ -203,7 +202,7 @@ def _review(issuer: Issuer, found: list[StampedGrant], around: dict[int, Any]) -
             client_id=grant.row.client_id,
             member_id=grant.row.member_id,
             sort_name=grant.row.sort_name,
-            assets=_counts({holding.kind: holding.total for holding in grant.holdings}),
+            assets=asset_counts({holding.kind: holding.total for holding in grant.holdings}),
             would_lock_out=grant.row.is_admin and grant.row.client_id in orphaned,
             last_super_admin=grant.row.counts_as_super_admin and grant.row.client_id in bare,
         )
@@ -213,10 +212,10 @@ def _review(issuer: Issuer, found: list[StampedGrant], around: dict[int, Any]) -
     for grant in found:
         totals.update({holding.kind: holding.total for holding in grant.holdings})
     token = token_of(issuer, (grant.stamp(issuer) for grant in found))
-    return RemovalReviewRecord(token, sorted(entries, key=lambda entry: entry.place), _counts(totals))
+    return RemovalReviewRecord(token, sorted(entries, key=lambda entry: entry.place), asset_counts(totals))
 
 
-def _counts(totals: dict[AssetKind, int]) -> list[AssetCount]:
+def asset_counts(totals: Mapping[AssetKind, int]) -> list[AssetCount]:
     """Returns the kinds of which there are any, in one order."""
     return [AssetCount(kind, totals[kind]) for kind in AssetKind if totals.get(kind)]
 

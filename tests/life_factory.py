@@ -18,7 +18,8 @@ from models.feedback import FeedbackKind, feedback, permission_issues, wish_vote
 from models.mail import mails
 from models.operation import CELLS
 from models.table import now
-from resolvers.issuer import EPHEMERAL, Issuer, new_nonce, token_hash
+from resolvers.api_token import token_hash
+from resolvers.issuer import EPHEMERAL, Issuer, new_nonce
 from tests.factory import MOMENT, AccountRow, ClientRow, Factory, GrantRow, MemberRow, PartnerRow, UserRow
 
 LIFE = timedelta(days=90)

@@ -18,7 +18,7 @@ from resolvers.asset_holding import Held, move_holdings
 from resolvers.confirmation_link import PURPOSE as CONFIRMATION_LINK
 from resolvers.demo.blueprint import BEGINNING
 from resolvers.demo.population import Troupe
-from resolvers.issuer import Issuer, token_hash
+from resolvers.issuer import Issuer
 
 CLIENTS_WITH_ASSETS = 60
 MOST_OF_A_KIND = 6
@@ -89,16 +89,13 @@ async def _write_links(connection: AsyncConnection, troupe: Troupe, issuer: Issu
         "expires_at": now() + LINK_LIFE,
     }
 
-    def secret(purpose: str, nonce: str) -> dict[str, str]:
-        return {"nonce": nonce, "token_hash": token_hash(issuer.token(purpose, nonce))}
-
     links = [(owner, None, ""), (guest, client_id, "spring launch"), (other, client_id, "autumn audit")]
     await connection.execute(
         insert(access_links),
         [
             {
                 **common,
-                **secret(ACCESS_LINK, f"demo-{number}"),
+                **issuer.secret(ACCESS_LINK, f"demo-{number}"),
                 "member_id": member_id,
                 "client_id": place,
                 "client_key": place or 0,
@@ -109,7 +106,7 @@ async def _write_links(connection: AsyncConnection, troupe: Troupe, issuer: Issu
             for number, (member_id, place, reference) in enumerate(links)
         ],
     )
-    confirmations = [secret(CONFIRMATION_LINK, f"demo-{number}") for number in range(2)]
+    confirmations = [issuer.secret(CONFIRMATION_LINK, f"demo-{number}") for number in range(2)]
     made = await connection.scalars(
         insert(confirmation_links).returning(confirmation_links.c.id, sort_by_parameter_order=True),
         [{**common, **tokens, "client_id": client_id} for tokens in confirmations],

@@ -129,14 +129,12 @@ TEMPORARY = (
     target_teams,
     held_teams,
     expected_versions,
-    reviewed_grants,
-    blocked_grants,
-    reassignments,
-    billing_choices,
-    held_back,
     situations,
     cells,
 )
+"""What every operation needs."""
+OF_REMOVAL = (reviewed_grants, blocked_grants, reassignments)
+OF_MIGRATION = (billing_choices,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,20 +192,20 @@ def _other_teams() -> ColumnElement[bool]:
 
 def _takes_foreign_team() -> ColumnElement[bool]:
     """Returns the condition that the request takes the person out of a team that the actor is not in and may not edit."""
-    held = and_(held_teams.c.client_id == target_clients.c.id, held_teams.c.team_id == grant_teams.c.team_id)
-    unheld = _surplus(unless=exists().where(held).correlate(target_clients, grant_teams))
+    unheld = _surplus(unless=_held_team())
     return and_(target_clients.c.has_teams, not_(target_clients.c.edits_teams), unheld)
 
 
 def _in_foreign_team() -> ColumnElement[bool]:
     """Returns the condition that the grant is in a team that the actor is not in and may not edit."""
-    held = and_(held_teams.c.client_id == target_clients.c.id, held_teams.c.team_id == grant_teams.c.team_id)
-    unheld = (
-        exists()
-        .where(grant_teams.c.grant_id == grants.c.id)
-        .where(not_(exists().where(held).correlate(target_clients, grant_teams)))
-    )
+    unheld = exists().where(grant_teams.c.grant_id == grants.c.id, not_(_held_team()))
     return and_(not_(target_clients.c.edits_teams), unheld.correlate(grants, target_clients))
+
+
+def _held_team() -> ColumnElement[bool]:
+    """Returns the condition that the actor is in a team of a grant."""
+    held = and_(held_teams.c.client_id == target_clients.c.id, held_teams.c.team_id == grant_teams.c.team_id)
+    return exists().where(held).correlate(target_clients, grant_teams)
 
 
 def _expiry(asked: tuple[datetime | None]) -> ColumnElement[str]:

@@ -9,9 +9,8 @@ from sqlalchemy import cast as cast_to
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.account import accounts
-from models.dialect import lock_rows
-from models.grant import active_partner_admin, active_super_admin, grants
-from models.member import MemberStatus, members
+from models.dialect import create_temporary, lock_rows
+from models.grant import active_super_admin, grants, working_partner_admin
 from models.operation import OutcomeStatus
 from models.table import now
 from resolvers.operation.cell import cells, held_back
@@ -69,8 +68,7 @@ async def guard_lockout(connection: AsyncConnection, verdicts: Verdicts, at: dat
     of_batch = cells.alias("touched")
     touched = select(of_batch.c.grant_id).where(of_batch.c.decision.in_(applied), of_batch.c.grant_id.is_not(None))
     others = select(func.count()).where(grants.c.client_id == cells.c.client_id, grants.c.id.not_in(touched))
-    works = exists().where(members.c.id == grants.c.member_id, members.c.status == MemberStatus.ACTIVE.value)
-    admins = others.where(active_partner_admin(grants, at), works).correlate(cells).scalar_subquery()
+    admins = others.where(working_partner_admin(grants, at)).correlate(cells).scalar_subquery()
     people = others.where(grants.c.ended == 0).correlate(cells).scalar_subquery()
     locked = (
         select(cells.c.client_id)
@@ -91,6 +89,8 @@ async def _hold_back(
     connection: AsyncConnection, verdicts: Verdicts, numbers: list[int], positions: Select[Any], code: OutcomeCode
 ) -> None:
     """Rejects the cells at these positions, all of which have one of these decisions."""
+    await create_temporary(connection, held_back)
+    # PostgreSQL keeps what an earlier guard of the transaction has put in.
     await connection.execute(delete(held_back))
     await connection.execute(insert(held_back).from_select(["position"], positions))
     if await connection.scalar(select(held_back.c.position).limit(1)) is None:

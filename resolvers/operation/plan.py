@@ -31,6 +31,8 @@ from resolvers.viewer import Viewer
 
 _BY_RIGHT = (OperationKind.DEACTIVATE, OperationKind.REMOVE, OperationKind.MIGRATE)
 """What EDIT in the manager allows without being partner admin; so it is judged inside the transaction (F34, F42)."""
+_OF_KIND = {OperationKind.REMOVE: cell.OF_REMOVAL, OperationKind.MIGRATE: cell.OF_MIGRATION}
+"""The temporary tables that one kind of operation needs beside the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
     if request.kind is OperationKind.MIGRATE:
         admin_set = await load_admin_set(connection)
         source = AccessSource(fixed=Requested(admin_set.state, admin_set.version_id, admin_set.state))
-    await create_temporary(connection, *cell.TEMPORARY)
+    await create_temporary(connection, *cell.TEMPORARY, *_OF_KIND.get(request.kind, ()))
     asked = source.copied_teams if request.teams is None else request.teams
     about_teams = bool(asked) or request.teams is not None
     gains = _may_gain(request)

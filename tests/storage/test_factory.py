@@ -11,7 +11,7 @@ from models.member import members
 from models.permission.catalogue import catalogue
 from models.permission.level import PermissionLevel
 from models.timeline_entry import timeline_entries
-from resolvers.issuer import token_hash
+from resolvers.api_token import token_hash
 from resolvers.sign_in import sign_in
 from tests.factory import Factory
 from tests.life_factory import LifeFactory

@@ -16,6 +16,7 @@ from models.database import Database
 from resolvers.interning import publish_catalogue
 from tests import postgresql
 from tests.factory import Factory
+from tests.kept_engines import KeptEngines
 from tests.life_factory import LifeFactory
 from tests.pristine import Pristine
 from tests.statement_recorder import StatementRecorder
@@ -114,10 +115,16 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return pristine.url.render_as_string(hide_password=False)
 
 
+@pytest.fixture(scope="session")
+def kept_engines() -> KeptEngines:
+    """One engine of each kind for all tests of this worker."""
+    return KeptEngines()
+
+
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(database_url: str, kept_engines: KeptEngines) -> AsyncIterator[Database]:
     """A migrated database with the built-in permission sets and nothing else, once of each kind."""
-    database = Database(database_url, durable=False)
+    database = kept_engines.lend(database_url)
     yield database
     await database.dispose()
 

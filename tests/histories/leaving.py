@@ -100,7 +100,7 @@ class Leaving(Around):
             refusal = "LAST_EDITOR"
         if refusal is None and cells and not token:
             refusal = "INVALID_INPUT"
-        if refusal is None and cells and to == member:
+        if refusal is None and to == member:
             refusal = "INVALID_INPUT"
         asked = {
             "member": self.ids("Member", [member])[0],

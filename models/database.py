@@ -5,10 +5,10 @@ first write, so two tasks that read and then write lose updates without an error
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Connection, event, make_url
@@ -24,6 +24,12 @@ BUSY_MILLISECONDS = 15_000
 """How long a writer waits for another process's write on SQLite."""
 TURN_SECONDS = 60
 """How long a writer waits for the others of this process: a large operation takes its time."""
+
+Topic: TypeAlias = tuple[str, int]
+"""What a transaction has changed, so that whoever waits for it looks again: a kind and a key."""
+
+
+_TOUCHED = "touched"
 
 
 class DatabaseUrlError(ValueError):
@@ -63,6 +69,8 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writer = asyncio.Lock() if self.is_sqlite else None
         self.engine = self._sqlite_engine(durable, pool_size) if self.is_sqlite else self._postgresql_engine(pool_size)
+        self.on_commit: list[Callable[[frozenset[Topic]], None]] = []
+        """Called with the topics of each transaction that was committed and had any (``touch``)."""
 
     @property
     def file(self) -> Path | None:
@@ -141,6 +149,10 @@ class Database:
         """
         async with self._transaction() as transaction, _session(transaction) as session:
             yield session
+        touched: set[Topic] = session.info.get(_TOUCHED, set())
+        if touched:
+            for listener in self.on_commit:
+                listener(frozenset(touched))
 
     @asynccontextmanager
     async def rehearse(self) -> AsyncIterator[AsyncSession]:
@@ -177,6 +189,11 @@ class Database:
     async def dispose(self) -> None:
         """Closes every connection."""
         await self.engine.dispose()
+
+
+def touch(session: AsyncSession, *topics: Topic) -> None:
+    """Notes what a transaction changes; ``Database.on_commit`` is told when it is committed."""
+    session.info.setdefault(_TOUCHED, set()).update(topics)
 
 
 @asynccontextmanager

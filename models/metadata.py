@@ -15,6 +15,7 @@ from models import (
     mail,
     member,
     operation,
+    operation_chunk,
     outcome,
     partner,
     permission_set,
@@ -22,6 +23,7 @@ from models import (
     team,
     timeline_entry,
     user,
+    worker,
 )
 
 TABLES = (
@@ -39,6 +41,13 @@ TABLES = (
     operation.operations,
     operation.decisions,
     outcome.outcomes,
+    operation.operation_retries,
+    operation.operation_cancellations,
+    operation_chunk.queued_operations,
+    operation_chunk.operation_chunks,
+    operation_chunk.operation_clients,
+    operation_chunk.operation_members,
+    operation_chunk.operation_pairs,
     timeline_entry.timeline_entries,
     api_token.api_tokens,
     idempotency_key.idempotency_keys,
@@ -53,6 +62,7 @@ TABLES = (
     feedback.feedback,
     feedback.permission_issues,
     feedback.wish_votes,
+    worker.workers,
 )
 
 metadata = SQLModel.metadata

@@ -85,6 +85,30 @@ class Operation(SQLModel, table=True):
     noop: int = 0
     rejected: int = 0
     failed: int = 0
+    error: str | None = None
+    """Why it FAILED, as a code."""
+
+
+class OperationRetry(SQLModel, table=True):
+    """Says that an operation tries the outcomes of another one again (P01)."""
+
+    __tablename__ = "operation_retry"
+    __table_args__ = ({"sqlite_strict": True},)
+
+    operation_id: int = reference("operation.id", primary_key=True)
+    partner_id: int = reference("partner.id")
+    retried_id: int = reference("operation.id", index=True)
+
+
+class OperationCancellation(SQLModel, table=True):
+    """Says who stopped an operation before its end, and when."""
+
+    __tablename__ = "operation_cancellation"
+
+    operation_id: int = reference("operation.id", primary_key=True)
+    partner_id: int = reference("partner.id")
+    user_id: int = reference("user.id")
+    at: datetime
 
 
 class Decision(SQLModel, table=True):
@@ -120,6 +144,8 @@ class Decision(SQLModel, table=True):
 
 
 operations = table(Operation)
+operation_retries = table(OperationRetry)
+operation_cancellations = table(OperationCancellation)
 decisions = table(Decision)
 
 

@@ -14,11 +14,13 @@ _OF_ACCOUNT = text("client_id IS NULL")
 class TimelineEntry(SQLModel, table=True):
     """One change of one grant: what it was before and after. Who asked, and why, stands in its operation.
 
-    The key is the cell's (``models.operation.cell_key``), so entries are in the order of their operations.
+    The key is the cell's (``models.operation.cell_key``), so entries are in the order in which their operations were asked for; the
+    moment ``at`` is taken when the client is locked, so what happened to a grant is in the order of the moments.
     """
 
     __tablename__ = "timeline_entry"
     __table_args__ = (
+        Index("ix_timeline_entry_partner", "partner_id", "id"),
         Index("ix_timeline_entry_client", "client_id", "id"),
         Index("ix_timeline_entry_member", "member_id", "id"),
         Index("ix_timeline_entry_account", "account_id", "id", sqlite_where=_OF_ACCOUNT, postgresql_where=_OF_ACCOUNT),

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from models.database import touch
 from models.dialect import create_temporary, insert_many
 from models.grant import AccessType, GrantStatus, Seat
 from models.operation import OperationKind, OperationState, OutcomeStatus, RuleMode, cell_key, operations
@@ -144,6 +145,7 @@ async def write_directly(
     await writer.keep_counters()
     if writer.ends_grants:
         await settle_assets(connection, operation_id, operation.at)
+    touch(connection, ("operation", operation_id), ("timeline", operation.partner_id))
     # PostgreSQL drops it only with the transaction, which may have a next operation.
     await connection.execute(delete(cell_table))
     return [

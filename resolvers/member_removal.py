@@ -35,7 +35,6 @@ class MemberRemoval:
     reassign: tuple[Reassignment, ...] = ()
     accept_lockout: bool = False
     reason: str | None = None
-    as_json: str = "{}"
 
     def request(self, *, dry_run: bool) -> OperationRequest:
         """Returns the one operation that ends all of the person's access in this partner, all or nothing (R8, R9)."""
@@ -50,7 +49,6 @@ class MemberRemoval:
                 include_self=True,
                 reason=self.reason,
             ),
-            as_json=self.as_json,
         )
 
 

@@ -17,7 +17,7 @@ from models.grant import grants
 from models.table import BigKey, now
 from resolvers.asset_holding import add_holdings
 from resolvers.error import RefusalCode, RefusedError, refuse
-from resolvers.operation.reassignment import Leavers, find_reassignments
+from resolvers.operation.reassignment import Leavers, check_reassignments, find_reassignments
 from resolvers.operation.removal import takes_over
 from resolvers.operation.request import Reassignment
 from resolvers.viewer import Viewer
@@ -45,13 +45,14 @@ async def lay_out_remaining(
     The rules are checked whatever the person owns, and nobody who leaves takes anything over.
 
     Raises:
-        RefusedError: as ``find_reassignments``; CONFLICT where whoever is to take over is not active.
+        RefusedError: as ``check_reassignments``; CONFLICT where whoever is to take over is not active.
     """
     held = asset_holdings
     owned = (held.c.member_id == member_id, held.c.total > 0)
     places = select(held.c.client_id.label("id")).where(*owned).distinct().subquery("place")
     leavers = Leavers(partner_id, frozenset({member_id}))
-    found = await find_reassignments(connection, viewer, rules, leavers, places)
+    await check_reassignments(connection, viewer, rules, leavers)
+    found = await find_reassignments(connection, rules, leavers, places)
     has_access = exists().where(
         grants.c.client_id == held.c.client_id, grants.c.member_id == held.c.member_id, grants.c.ended == 0
     )

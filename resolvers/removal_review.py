@@ -13,6 +13,7 @@ from models.client import clients
 from models.grant import AccessType, GrantStatus, active_super_admin, grants, working_partner_admin
 from models.member import members
 from models.table import now
+from models.tenancy import everything
 from resolvers.client import ClientRecord
 from resolvers.cursor import SortKind, decode_cursor
 from resolvers.error import InputError
@@ -103,7 +104,8 @@ async def _named(reader: Reader, rows: Table, readable: Select[Any], keys: tuple
         raise InputError(f"{argument} takes at most {MOST_KEYS:,} ids: leave it out to review all.")
     wanted = {key for key in keys if key is not None}
     found = {
-        row.id for row in await reader.rows(select(rows.c.id).where(rows.c.id.in_(wanted), rows.c.id.in_(readable)))
+        row.id
+        for row in await reader.latest().rows(select(rows.c.id).where(rows.c.id.in_(wanted), rows.c.id.in_(readable)))
     }
     if None in keys or found != wanted:
         raise InputError(
@@ -134,7 +136,8 @@ async def _reviews(
         chosen = chosen.where(other.in_(narrowed))
     async with reader.database.snapshot() as connection:
         found = await _found(connection, chosen, parent, sorting)
-        around = await _around(connection, chosen) if found else {}
+        async with everything(connection):
+            around = await _around(connection, chosen) if found else {}
     by_parent: dict[int, list[StampedGrant]] = {key: [] for key in keys}
     for grant in found:
         by_parent[grant.row.parent].append(grant)

@@ -1,16 +1,20 @@
 """Finds out who asks: from a bearer token to a Viewer."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import String, bindparam, cast, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.api_token import api_tokens
 from models.database import Database
+from models.grant import grants
 from models.member import ManagerRights, MemberKind, MemberStatus, members
 from models.partner import PartnerProgram, partners
 from models.table import now
-from resolvers.api_token import PREFIX, token_hash
+from resolvers.api_token import PREFIX, SCOPES, token_hash
 from resolvers.error import AccessCode, AccessError
 from resolvers.viewer import Membership, Viewer
 
@@ -34,6 +38,21 @@ class InvalidTokenError(AccessError):
         )
 
 
+_PLACE = (
+    members.c.id.label("member_id"),
+    members.c.kind,
+    members.c.verified,
+    members.c.manager_rights,
+    members.c.super_admin,
+    partners.c.id.label("partner_id"),
+    partners.c.program,
+)
+_ACCOUNT_IDS = (
+    select(func.aggregate_strings(cast(grants.c.account_id, String), " "))
+    .where(grants.c.user_id == api_tokens.c.user_id, grants.c.client_id.is_(None), grants.c.ended == 0)
+    .correlate(api_tokens)
+    .scalar_subquery()
+)
 _SIGN_IN = (
     select(
         api_tokens.c.id,
@@ -41,17 +60,18 @@ _SIGN_IN = (
         api_tokens.c.scopes,
         api_tokens.c.expires_at,
         api_tokens.c.last_used_at,
-        members.c.id.label("member_id"),
-        members.c.kind,
-        members.c.verified,
-        members.c.manager_rights,
-        members.c.super_admin,
-        partners.c.id.label("partner_id"),
-        partners.c.program,
+        _ACCOUNT_IDS.label("account_ids"),
+        *_PLACE,
     )
     .outerjoin(members, (members.c.user_id == api_tokens.c.user_id) & (members.c.status == MemberStatus.ACTIVE))
     .outerjoin(partners, partners.c.id == members.c.partner_id)
     .where(api_tokens.c.token_hash == bindparam("hash"), api_tokens.c.revoked_at.is_(None))
+    .order_by(members.c.partner_id)
+)
+_PLACES = (
+    select(*_PLACE)
+    .join(partners, partners.c.id == members.c.partner_id)
+    .where(members.c.user_id == bindparam("user"), members.c.status == MemberStatus.ACTIVE)
     .order_by(members.c.partner_id)
 )
 
@@ -72,7 +92,23 @@ async def sign_in(database: Database, token: str) -> Viewer:
     first = rows[0]
     if first.last_used_at is None or moment - first.last_used_at >= USE_INTERVAL:
         _uses.setdefault(database, {})[first.id] = moment
-    places = tuple(
+    return Viewer(
+        user_id=first.user_id,
+        scopes=frozenset(first.scopes.split()),
+        memberships=_memberships(rows),
+        account_ids=tuple(int(key) for key in (first.account_ids or "").split()),
+        token_expires_at=first.expires_at,
+    )
+
+
+async def viewer_of(connection: AsyncConnection, user_id: int) -> Viewer:
+    """Returns somebody as they are now, for what they asked for before and is carried out now."""
+    rows = (await connection.execute(_PLACES, {"user": user_id})).all()
+    return Viewer(user_id=user_id, scopes=frozenset(SCOPES), memberships=_memberships(rows))
+
+
+def _memberships(rows: Sequence[Any]) -> tuple[Membership, ...]:
+    return tuple(
         Membership(
             member_id=row.member_id,
             partner_id=row.partner_id,
@@ -83,12 +119,6 @@ async def sign_in(database: Database, token: str) -> Viewer:
         )
         for row in rows
         if row.member_id is not None
-    )
-    return Viewer(
-        user_id=first.user_id,
-        scopes=frozenset(first.scopes.split()),
-        memberships=places,
-        token_expires_at=first.expires_at,
     )
 
 

@@ -21,7 +21,6 @@ from schema.connection import given
 from schema.context import Info
 from schema.error import Payload, refusing
 from schema.field import field
-from schema.idempotency import as_json
 from schema.node import decode_key
 from schema.operation import Operation
 from schema.operation_write import ExpectedVersions, carried_out, expected_versions, versions_of
@@ -167,7 +166,6 @@ class GrantMutation:
             expiry=None if expires_at is None else _expiry(expires_at),
             on_existing=given(input.on_existing) or OnExisting.SKIP,
             options=options_of(given(input.options)),
-            as_json=as_json(input),
         )
         return GrantAccessPayload(operation=await carried_out(info, request, input))
 
@@ -195,7 +193,6 @@ class GrantMutation:
             expiry=expiry,
             expected_versions=versions_of(input.expected_versions),
             options=options_of(given(input.options)),
-            as_json=as_json(input),
         )
         return ChangeAccessPayload(operation=await carried_out(info, request, input))
 
@@ -215,7 +212,6 @@ class GrantMutation:
             targets=targets_of(input.targets),
             teams=teams_of(input.teams),
             options=options_of(given(input.options)),
-            as_json=as_json(input),
         )
         return AssignTeamsPayload(operation=await carried_out(info, request, input))
 
@@ -248,6 +244,5 @@ class GrantMutation:
             targets=targets,
             access=CurrentVersion(),
             options=options_of(given(input.options)),
-            as_json=as_json(input),
         )
         return ReapplyPermissionSetPayload(operation=await carried_out(info, request, input))

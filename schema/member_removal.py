@@ -1,6 +1,5 @@
 """The mutation by which somebody leaves the partner."""
 
-import dataclasses
 from typing import Annotated
 
 import strawberry
@@ -15,7 +14,7 @@ from schema.connection import given
 from schema.context import Info
 from schema.error import Payload, refusing, user_error
 from schema.field import field
-from schema.idempotency import as_json, idempotent_call
+from schema.idempotency import idempotent_call
 from schema.member import Member
 from schema.node import decode_key
 from schema.operation import Operation
@@ -82,8 +81,6 @@ def _removal(info: Info, input: RemoveMemberInput) -> MemberRemoval:
         reassign=reassignments_of(input.reassign),
         accept_lockout=bool(options.accept_lockout),
         reason=reason,
-        # The token is long and has served its purpose.
-        as_json=as_json(dataclasses.replace(input, review_token=strawberry.UNSET)),
     )
 
 

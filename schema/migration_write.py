@@ -11,7 +11,6 @@ from schema.connection import given
 from schema.context import Info
 from schema.error import Payload, refusing
 from schema.field import field
-from schema.idempotency import as_json
 from schema.node import decode_key
 from schema.operation import Operation
 from schema.operation_write import ExpectedVersions, carried_out, expected_versions, versions_of
@@ -95,6 +94,5 @@ class MigrationMutation:
             migration=Migration(bool(input.keep_billing), _choices(input.keep_billing_for)),
             expected_versions=versions_of(input.expected_versions),
             options=options_of(given(input.options)),
-            as_json=as_json(input),
         )
         return MigrateToPartnerAdminPayload(operation=await carried_out(info, request, input))

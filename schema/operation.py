@@ -21,11 +21,11 @@ from schema.user import User
 described(
     OperationState,
     "How far an operation is.",
-    QUEUED="Waits to be carried out.",
+    QUEUED="Waits to be carried out; an operation of many cells is, after the answer.",
     RUNNING="Is being carried out.",
     COMPLETED="Every outcome is there.",
     CANCELLED="Was stopped before its end.",
-    FAILED="Could not be carried out.",
+    FAILED="Has ended, and a part of it could not be carried out: see `error`.",
 )
 
 
@@ -56,6 +56,9 @@ class Operation(Node):
     reason: str | None = column("Why, in the words of who asked.")
     created_at: datetime = column("When it was asked for.")
     finished_at: datetime | None = column("When its last outcome was there.")
+    error: str | None = column(
+        "Why it FAILED, as a code: CHUNK_SET_ASIDE for a part that stopped the service each time it was tried."
+    )
     total: int = column("How many outcomes it has in the end: one for each person and client.")
     done: int = column("How many outcomes are there already.")
 
@@ -66,12 +69,26 @@ class Operation(Node):
         found: User | None = None if key is None else shown(await info.context.load(users_by_id, key))
         return found
 
+    @field("Who stopped it before its end.")
+    async def cancelled_by(self, info: Info) -> User | None:
+        """Returns who stopped it."""
+        key = self.record.cancelled_by_id
+        found: User | None = None if key is None else shown(await info.context.load(users_by_id, key))
+        return found
+
+    @field("The operation of which this one tries the failed outcomes again.")
+    async def retry_of(self, info: Info) -> Annotated["Operation", strawberry.lazy("schema.operation")] | None:
+        """Returns the operation that is tried again."""
+        key = self.record.retry_of_id
+        found: Operation | None = None if key is None else shown(await info.context.load(operations_by_id, key))
+        return found
+
     @field("How many outcomes have each status.")
     def counts(self) -> OutcomeCounts:
         """Returns the counts."""
         return OutcomeCounts(record=self.record)
 
-    @field("The outcomes, in the order of the request: client by client, and in each person by person.")
+    @field("The outcomes that are there, in the order of the request: client by client, and in each person by person.")
     async def outcomes(
         self,
         info: Info,
@@ -88,7 +105,8 @@ class Operation(Node):
         statuses, page = several(given(status)), requested(first, after, last, before)
 
         async def total() -> int:
-            chosen = set(statuses) if statuses is not None else set(OutcomeStatus)
+            # What still waits has no outcome yet.
+            chosen = set(OutcomeStatus if statuses is None else statuses) - {OutcomeStatus.PENDING}
             return sum(self.record.count(known) for known in chosen)
 
         found: OutcomeConnection = connection(

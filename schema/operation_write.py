@@ -60,7 +60,7 @@ async def carried_out(info: Info, request: OperationRequest, written: object) ->
     if request.options.dry_run:
         return Operation(record=of_dry_run(await preview(context.database, context.reader.viewer, request)))
     call = idempotent_call(info, written)
-    key = await execute(context.database, context.reader.viewer, request, call)
+    key = await execute(context.database, context.reader.viewer, request, call, context.queue_limits)
     return await shown_operation(info, key)
 
 

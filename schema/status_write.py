@@ -1,6 +1,5 @@
 """The mutations that deactivate, reactivate and remove access: each one is an operation of the pipeline."""
 
-import dataclasses
 from typing import Annotated
 
 import strawberry
@@ -11,7 +10,6 @@ from schema.connection import given
 from schema.context import Info
 from schema.error import Payload, refusing
 from schema.field import field
-from schema.idempotency import as_json
 from schema.operation import Operation
 from schema.operation_write import ExpectedVersions, carried_out, expected_versions, versions_of
 from schema.reassignment import REASSIGN, ReassignInput, reassignments_of
@@ -93,7 +91,6 @@ class StatusMutation:
             targets=targets_of(input.targets),
             expected_versions=versions_of(input.expected_versions),
             options=options_of(given(input.options)),
-            as_json=as_json(input),
         )
         return DeactivateAccessPayload(operation=await carried_out(info, request, input))
 
@@ -113,7 +110,6 @@ class StatusMutation:
             targets=targets_of(input.targets),
             expected_versions=versions_of(input.expected_versions),
             options=options_of(given(input.options)),
-            as_json=as_json(input),
         )
         return ReactivateAccessPayload(operation=await carried_out(info, request, input))
 
@@ -133,7 +129,5 @@ class StatusMutation:
             targets=targets_of(input.targets),
             removal=Removal(info.context.issuer, input.review_token, reassignments_of(input.reassign)),
             options=options_of(given(input.options)),
-            # The token is long and has served its purpose.
-            as_json=as_json(dataclasses.replace(input, review_token="")),
         )
         return RemoveAccessPayload(operation=await carried_out(info, request, input))

@@ -16,6 +16,7 @@ from resolvers.error import RefusalCode, refuse
 from resolvers.interning import state_contents
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import (
+    AsWished,
     CopyFrom,
     CurrentVersion,
     DefaultSet,
@@ -46,7 +47,7 @@ class AccessSource:
     copied: Requested | None = None
     copied_teams: tuple[TeamRequest, ...] = ()
     sets: dict[int, Requested] = field(default_factory=dict)
-    """By version: what each person's default set, or the newest version of each grant's set, gives."""
+    """By version: what each person's default set, the newest version of each grant's set, or a wished version gives."""
 
     @property
     def needs_tiers(self) -> bool:
@@ -86,12 +87,12 @@ async def find_access(
         RefusedError: UNKNOWN_PERMISSION, INVALID_LEVEL, INVALID_PREREQUISITE, NON_DELEGABLE, NOT_FOUND, SOURCE_IS_SUPER_ADMIN.
     """
     match access:
-        case None:
+        case None | AsWished():
             return AccessSource()
         case FromPermissions(permissions=permissions):
             return AccessSource(fixed=Requested(requested_state(permissions, *ACCESS, "permissions")))
-        case FromSet(set_id=set_id):
-            return await _from_set(connection, viewer, partner_id, set_id)
+        case FromSet():
+            return await _from_set(connection, viewer, partner_id, access)
         case CopyFrom(grant_id=grant_id):
             return await _copied(connection, viewer, partner_id, grant_id)
         case DefaultSet():
@@ -100,8 +101,10 @@ async def find_access(
             return AccessSource(by_current_version=True)
 
 
-async def _from_set(connection: AsyncConnection, viewer: Viewer, partner_id: int, set_id: int | None) -> AccessSource:
-    newest = permission_set_versions.c.version == permission_sets.c.version
+async def _from_set(connection: AsyncConnection, viewer: Viewer, partner_id: int, access: FromSet) -> AccessSource:
+    version = permission_set_versions.c.version == permission_sets.c.version
+    if access.version_id is not None:
+        version = permission_set_versions.c.id == access.version_id
     row = (
         await connection.execute(
             select(
@@ -111,7 +114,7 @@ async def _from_set(connection: AsyncConnection, viewer: Viewer, partner_id: int
                 permission_set_versions.c.state_id,
             )
             .join(permission_set_versions, permission_set_versions.c.set_id == permission_sets.c.id)
-            .where(permission_sets.c.id == set_id, newest, permission_sets.c.archived_at.is_(None))
+            .where(permission_sets.c.id == access.set_id, version, permission_sets.c.archived_at.is_(None))
             .where(permission_sets.c.id.in_(readable_permission_sets(viewer)))
         )
     ).one_or_none()
@@ -185,6 +188,19 @@ async def load_newest_versions(connection: AsyncConnection, version_ids: Iterabl
     ).all()
     states = await _closed_states(connection, {row.state_id for row in rows})
     return {row.id: Requested(states[row.state_id], row.newest_id, states[row.state_id]) for row in rows}
+
+
+async def load_usable_versions(connection: AsyncConnection, version_ids: Iterable[int]) -> dict[int, Requested]:
+    """Returns what each version of a set gives (P28); archived sets give nothing."""
+    versions = permission_set_versions.c
+    statement = (
+        select(versions.id, versions.state_id)
+        .join(permission_sets, permission_sets.c.id == versions.set_id)
+        .where(versions.id.in_(sorted(set(version_ids))), permission_sets.c.archived_at.is_(None))
+    )
+    rows = (await connection.execute(statement)).all()
+    states = await _closed_states(connection, {row.state_id for row in rows})
+    return {row.id: Requested(states[row.state_id], row.id, states[row.state_id]) for row in rows}
 
 
 async def load_templates(connection: AsyncConnection, version_ids: Iterable[int]) -> dict[int, State]:

@@ -16,6 +16,9 @@ from resolvers.acting_partner import acting_place
 from resolvers.interning import state_contents
 from resolvers.operation.target import TargetClient
 
+_FEW = 1_000
+"""Up to so many clients are asked for by key; for more, all grants of the actor are read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -53,6 +56,8 @@ async def find_actor(
         .where(grants.c.access_type == AccessType.PARTNER_ADMIN.value, unexpired(grants, at))
     )
     ceilings = {client.id: client.ceiling_id for client in found}
+    if len(ceilings) <= _FEW:
+        mine = mine.where(grants.c.client_id.in_(sorted(ceilings)))
     rows = [row for row in await connection.execute(mine) if row.client_id in ceilings]
     ceiling_ids = {ceiling_id for ceiling_id in ceilings.values() if ceiling_id is not None}
     states = await state_contents(connection, {row.state_id for row in rows} | ceiling_ids)

@@ -7,8 +7,13 @@ from resolvers.operation.request import Key, Migration
 from resolvers.operation.scope import Scope
 
 
-def find_billing(migration: Migration, scope: Scope) -> list[dict[str, Any]]:
+def find_billing(migration: Migration, scope: Scope, *, checked: bool = False) -> list[dict[str, Any]]:
     """Returns the rows of ``billing_choices``.
+
+    Args:
+        migration: what was asked for.
+        scope: the targets, or, if it was checked already, a part of them.
+        checked: whether it was.
 
     Raises:
         RefusedError: NOT_FOUND, for a choice about somebody or something that is not among the targets; INVALID_INPUT, for two
@@ -21,7 +26,9 @@ def find_billing(migration: Migration, scope: Scope) -> list[dict[str, Any]]:
     for index, choice in enumerate(migration.choices):
         member_id, client_id = choice.member_id, choice.client_id
         place = ("input", "keepBillingFor", str(index))
-        if member_id not in members:
+        if checked:
+            keeps[member_id, client_id] = choice.keep
+        elif member_id not in members:
             told = "There is no such person among the targets."
             refusals.append(Refusal(RefusalCode.NOT_FOUND, told, (*place, "member")))
         elif client_id != "ALL" and (

@@ -31,7 +31,8 @@ from sqlalchemy.sql.selectable import FromClause, Join
 from models.grant import grants
 from models.table import BigKey
 from models.team import grant_teams
-from resolvers.operation.situation import OWN_PERSON
+from resolvers.operation.situation import OWN_PERSON, VANISHED
+from resolvers.operation.wish import NEVER
 
 _temporary = MetaData()
 own_people = grants.alias("own_person")
@@ -62,6 +63,8 @@ target_pairs = _table(
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("member_id", BigKey, nullable=False),
     Column("client_id", BigKey, nullable=False),
+    Column("class", Integer, nullable=False),
+    Column("expires_at", grants.c.expires_at.type),
 )
 target_teams = _table(
     "target_team",
@@ -107,6 +110,7 @@ situations = _table(
     Column("client_class", Integer, primary_key=True, autoincrement=False),
     Column("member_class", Integer, primary_key=True, autoincrement=False),
     Column("grant_key", String, primary_key=True),
+    Column("pair_class", Integer, primary_key=True, autoincrement=False),
     Column("decision", Integer, nullable=False),
 )
 cells = _table(
@@ -120,7 +124,9 @@ cells = _table(
     Column("decision", Integer, nullable=False),
     Column("expires_at", grants.c.expires_at.type),
     Column("teams", String),
+    Column("until", grants.c.expires_at.type),
 )
+"""``expires_at`` is the expiry as it is, ``until`` as the cell itself wants it (P28)."""
 
 TEMPORARY = (
     target_clients,
@@ -151,6 +157,13 @@ class Asked:
     """Super admins are to become partner admins (F42)."""
     gains: bool = False
     """Somebody may come to hold more, in the teams that they are in (F54, E6)."""
+    wishes: bool = False
+    """Each pair has a wish of its own (P28)."""
+
+    @property
+    def absent_too(self) -> bool:
+        """Says whether it decides what there is where there is no grant."""
+        return self.migration or self.wishes
 
 
 def team_list(rows: Table) -> ColumnElement[str]:
@@ -221,6 +234,22 @@ def _expiry(asked: tuple[datetime | None]) -> ColumnElement[str]:
     )
 
 
+def _until() -> ColumnElement[datetime | None]:
+    """Returns when access is to end by a pair's own wish (P28)."""
+    wished = target_pairs.c.expires_at
+    return case((wished.is_(None), grants.c.expires_at), (wished == NEVER, null()), else_=wished)
+
+
+def _expiry_of_cell() -> ColumnElement[str]:
+    """Returns how the expiry that a pair itself asks for lies to the grant's own, as ``_expiry`` does (P28)."""
+    wished = target_pairs.c.expires_at
+    return case(
+        (_until().is_not_distinct_from(grants.c.expires_at), literal(" SAME")),
+        (or_(grants.c.expires_at.is_(None), wished < grants.c.expires_at), literal(" EARLIER")),
+        else_=literal(" LATER"),
+    )
+
+
 def grant_key(asked: Asked) -> ColumnElement[str]:
     """Returns the column that packs what decides about a grant; ``GrantFacts.of_key`` reads it. Empty for no grant."""
     known = expected_versions.c.version.is_not(None)
@@ -238,7 +267,7 @@ def grant_key(asked: Asked) -> ColumnElement[str]:
         + _flag(grants.c.customised)
         + _flag(func.coalesce(grants.c.expires_at <= asked.at, false()))
         + _flag(and_(known, not_(fresh)))
-        + (_expiry(asked.expiry) if asked.expiry else literal(" SAME"))
+        + (_expiry_of_cell() if asked.wishes else _expiry(asked.expiry) if asked.expiry else literal(" SAME"))
         + (_flag(_other_teams()) if asked.teams else literal(" 0"))
         + (_flag(_takes_foreign_team()) if asked.teams else literal(" 0"))
         + (_flag(_in_foreign_team()) if asked.gains else literal(" 0"))
@@ -249,6 +278,8 @@ def grant_key(asked: Asked) -> ColumnElement[str]:
     absent: ColumnElement[str] = literal("")
     if asked.migration:
         absent = case((_is_own_person(), literal(OWN_PERSON)), else_=literal(""))
+    if asked.wishes:
+        absent = case((func.coalesce(expected_versions.c.grant_id, 0) != 0, literal(VANISHED)), else_=literal(""))
     return case((grants.c.id.is_(None), absent), else_=packed)
 
 
@@ -299,26 +330,31 @@ def _expected() -> ColumnElement[bool]:
     )
 
 
-def existing_situations(key: ColumnElement[str], *, paired: bool, own_people_too: bool) -> Select[Any]:
-    """Selects each situation with a grant once: client class, member class and grant key.
+def _pair_class(asked: Asked) -> ColumnElement[int]:
+    return target_pairs.c["class"] if asked.wishes else literal(0)
+
+
+def existing_situations(key: ColumnElement[str], asked: Asked, *, paired: bool) -> Select[Any]:
+    """Selects each situation with a grant once: client class, member class, grant key and pair class.
 
     Those without a grant need no statement: they are the combinations of the classes; except where it matters which targets
-    are the account's own people.
+    are the account's own people, or what was expected of them.
     """
     targets, _ = _targets(paired=paired)
-    source = targets.join(grants, _living(), isouter=own_people_too).outerjoin(expected_versions, _expected())
+    source = targets.join(grants, _living(), isouter=asked.absent_too).outerjoin(expected_versions, _expected())
     return (
         select(
             target_clients.c["class"].label("client_class"),
             target_members.c["class"].label("member_class"),
             key.label("grant_key"),
+            _pair_class(asked).label("pair_class"),
         )
         .select_from(source)
         .distinct()
     )
 
 
-def filled_cells(key: ColumnElement[str], *, paired: bool, teams: bool) -> Select[Any]:
+def filled_cells(key: ColumnElement[str], asked: Asked, *, paired: bool) -> Select[Any]:
     """Selects every cell with the decision of its situation, in the columns of ``cells``."""
     targets, position = _targets(paired=paired)
     present_teams = (
@@ -328,6 +364,7 @@ def filled_cells(key: ColumnElement[str], *, paired: bool, teams: bool) -> Selec
         situations.c.client_class == target_clients.c["class"],
         situations.c.member_class == target_members.c["class"],
         situations.c.grant_key == key,
+        situations.c.pair_class == _pair_class(asked),
     )
     return select(
         position,
@@ -338,7 +375,8 @@ def filled_cells(key: ColumnElement[str], *, paired: bool, teams: bool) -> Selec
         grants.c.id,
         situations.c.decision,
         grants.c.expires_at,
-        present_teams if teams else null(),
+        present_teams if asked.teams else null(),
+        _until() if asked.wishes else null(),
     ).select_from(
         targets.outerjoin(grants, _living()).outerjoin(expected_versions, _expected()).join(situations, decided)
     )

@@ -10,13 +10,22 @@ from models.operation import OperationKind
 from models.permission.catalogue import catalogue
 from models.permission.state import State
 from resolvers.interning import state_contents
-from resolvers.operation.access import AccessSource, load_newest_versions, load_templates
+from resolvers.operation.access import AccessSource, load_newest_versions, load_templates, load_usable_versions
 from resolvers.operation.actor import Actor
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import OperationRequest
-from resolvers.operation.situation import ClientFacts, GrantFacts, MemberFacts, Situation
+from resolvers.operation.situation import (
+    OWN_PERSON,
+    VANISHED,
+    ClientFacts,
+    GrantFacts,
+    MemberFacts,
+    Requested,
+    Situation,
+)
 from resolvers.operation.target import TargetClient, TargetMember
 from resolvers.operation.team import TeamPlan, edits_teams
+from resolvers.operation.wish import Wish, WishForm
 
 Facts = TypeVar("Facts", bound=Hashable)
 
@@ -45,6 +54,7 @@ class Classes:
         self._team_plan = team_plan
         self._clients = _Numbers[ClientFacts]()
         self._members = _Numbers[MemberFacts]()
+        self._wishes = _Numbers[Wish]()
         choices = request.migration.choices if request.migration else ()
         self._keeps_billing = {choice.member_id: choice.keep for choice in choices if choice.client_id == "ALL"}
         self._states: dict[int, State] = {}
@@ -91,9 +101,15 @@ class Classes:
             )
         )
 
-    def combinations(self) -> set[tuple[int, int, str]]:
-        """Returns all situations without a grant."""
-        return {(*pair, "") for pair in product(range(len(self._clients.facts)), range(len(self._members.facts)))}
+    def of_wish(self, wish: Wish) -> int:
+        """Returns the class of what is wanted in a single pair (P28)."""
+        return self._wishes.of(wish)
+
+    def combinations(self) -> set[tuple[int, int, str, int]]:
+        """Returns all situations without a grant; with wishes there are too many that no cell is in."""
+        if self._wishes.facts:
+            return set()
+        return {(*pair, "", 0) for pair in product(range(len(self._clients.facts)), range(len(self._members.facts)))}
 
     async def load(self, connection: AsyncConnection, found: Sequence[GrantFacts]) -> None:
         """Reads the states and set versions that the situations of existing grants and default sets name."""
@@ -107,13 +123,33 @@ class Classes:
             self._templates = await load_templates(connection, {g.set_version_id for g in found if g.set_version_id})
         if versions:
             self._source.sets = await load_newest_versions(connection, versions)
+        if self._wishes.facts:
+            given = {wish.set_version_id for wish in self._wishes.facts if wish.set_version_id}
+            self._source.sets = await load_usable_versions(connection, given)
 
     def situation(
-        self, client_class: int, member_class: int, grant: GrantFacts | None, *, is_own_person: bool = False
+        self, client_class: int, member_class: int, grant_key: str, grant: GrantFacts | None, pair_class: int
     ) -> Situation:
         """Returns all that decides over the cells of a combination of classes."""
         client, member = self._clients.facts[client_class], self._members.facts[member_class]
         # A state from before a requirement was added to the catalogue counts for what of it is closed.
         before = catalogue.largest_closed_subset(self._states[grant.state_id]) if grant else 0
         template = self._templates.get(grant.set_version_id or 0) if grant else None
-        return Situation(client, member, grant, before, self._source.of(client, member, grant), template, is_own_person)
+        wish = self._wishes.facts[pair_class] if self._wishes.facts else None
+        return Situation(
+            client=client,
+            member=member,
+            grant=grant,
+            before=before,
+            requested=self._source.of(client, member, grant) if wish is None else self._wished(wish),
+            template=template,
+            is_own_person=grant_key == OWN_PERSON,
+            wish=wish,
+            vanished=grant_key == VANISHED,
+        )
+
+    def _wished(self, wish: Wish) -> Requested | OutcomeCode | None:
+        """Returns R for a wish; a set that was archived since it was named gives nothing any more."""
+        if wish.form is not WishForm.GIVE:
+            return None
+        return self._source.sets.get(wish.set_version_id or 0, OutcomeCode.NO_PERMISSION_SET)

@@ -4,6 +4,7 @@ from models.operation import OperationKind
 from models.permission.catalogue import Catalogue
 from resolvers.operation.request import OperationRequest
 from resolvers.operation.situation import Decision, Situation
+from resolvers.operation.verb.conform import conform
 from resolvers.operation.verb.deactivate import deactivate
 from resolvers.operation.verb.give import give
 from resolvers.operation.verb.migrate import migrate
@@ -22,5 +23,7 @@ def decide(request: OperationRequest, situation: Situation, catalogue: Catalogue
             return remove(request, situation)
         case OperationKind.MIGRATE:
             return migrate(request, situation, catalogue)
+        case _ if situation.wish is not None:
+            return conform(request, situation, situation.wish, catalogue)
         case _:
             return give(request, situation, catalogue)

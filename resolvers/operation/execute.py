@@ -9,15 +9,17 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.database import Database
+from models.database import Database, touch
 from models.operation import Operation, OperationKind, OperationState, OutcomeStatus, operations
 from models.table import now
 from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.interning import intern_states
 from resolvers.operation.cell import cells
-from resolvers.operation.plan import Plan, make_plan
+from resolvers.operation.plan import Plan, make_plan, targets_of
+from resolvers.operation.queue import QueueLimits, enqueue
 from resolvers.operation.removal import AssetTransferRecord, foresee_transfers, settle_assets
 from resolvers.operation.request import OperationRequest
+from resolvers.operation.stored_request import stored
 from resolvers.operation.verdict import Verdicts
 from resolvers.operation.write import CellWriter
 from resolvers.viewer import Viewer
@@ -53,19 +55,28 @@ async def preview(database: Database, viewer: Viewer, request: OperationRequest)
         RefusedError: if the request as a whole cannot be carried out.
     """
     async with database.snapshot() as connection:
-        plan = await make_plan(connection, viewer, request)
-        dry_run = DryRun(
-            kind=request.kind,
-            partner_id=plan.scope.partner_id,
-            requested_by_id=viewer.user_id,
-            at=plan.at,
-            atomic=request.options.atomic,
-            reason=request.options.reason,
-            verdicts=plan.verdicts,
-            counts=_by_status(plan),
-        )
-        await _collect(connection, dry_run)
-        dry_run.transfers = await foresee_transfers(connection, plan.verdicts)
+        return await preview_in(connection, viewer, request)
+
+
+async def preview_in(connection: AsyncConnection, viewer: Viewer, request: OperationRequest) -> DryRun:
+    """Returns what ``preview`` does, as seen in a snapshot.
+
+    Raises:
+        RefusedError: as ``preview``.
+    """
+    plan = await make_plan(connection, viewer, request)
+    dry_run = DryRun(
+        kind=request.kind,
+        partner_id=plan.scope.partner_id,
+        requested_by_id=viewer.user_id,
+        at=plan.at,
+        atomic=request.options.atomic,
+        reason=request.options.reason,
+        verdicts=plan.verdicts,
+        counts=_by_status(plan),
+    )
+    await _collect(connection, dry_run)
+    dry_run.transfers = await foresee_transfers(connection, plan.verdicts)
     return dry_run
 
 
@@ -81,9 +92,13 @@ async def _collect(connection: AsyncConnection, dry_run: DryRun) -> None:
 
 
 async def execute(
-    database: Database, viewer: Viewer, request: OperationRequest, call: IdempotentCall | None = None
+    database: Database,
+    viewer: Viewer,
+    request: OperationRequest,
+    call: IdempotentCall | None = None,
+    limits: QueueLimits | None = None,
 ) -> int:
-    """Carries a request out, all of it or, on an error, nothing, and returns the operation's key.
+    """Carries a request out or queues it, all of it or, on an error, nothing, and returns the operation's key.
 
     With an idempotent call that was answered before, returns the operation of the first answer (R22).
 
@@ -95,14 +110,30 @@ async def execute(
         first = await remembered(session, call)
         if first is not None:
             return int(first)
-        operation_id = await run(session, viewer, request)
+        operation_id = await run(session, viewer, request, limits)
         await remember(session, call, operation_id)
     return operation_id
 
 
-async def run(session: AsyncSession, viewer: Viewer, request: OperationRequest) -> int:
-    """Carries a request out inside a transaction, for a request or for a worker, and returns the operation's key."""
+async def run(
+    session: AsyncSession, viewer: Viewer, request: OperationRequest, limits: QueueLimits | None = None
+) -> int:
+    """Carries a request out inside a transaction, and returns the operation's key.
+
+    Args:
+        session: of the transaction.
+        viewer: who asks.
+        request: what is asked for.
+        limits: from how many cells on it is queued instead; None for never.
+
+    Raises:
+        RefusedError: if the request as a whole cannot be carried out.
+    """
     connection = await session.connection()
+    if limits is not None and limits.may_exceed(request.targets):
+        scope = await targets_of(connection, viewer, request, locked=False)
+        if scope.size > limits.queue_above:
+            return await enqueue(connection, viewer, request, scope, limits)
     plan = await make_plan(connection, viewer, request)
     operation = Operation(
         partner_id=plan.scope.partner_id,
@@ -112,7 +143,7 @@ async def run(session: AsyncSession, viewer: Viewer, request: OperationRequest) 
         atomic=request.options.atomic,
         requested_by_id=viewer.user_id,
         reason=request.options.reason,
-        request=request.as_json,
+        request=stored(request),
         created_at=plan.at,
     )
     session.add(operation)
@@ -120,9 +151,7 @@ async def run(session: AsyncSession, viewer: Viewer, request: OperationRequest) 
     operation_id = operation.id
     if operation_id is None:
         raise RuntimeError("The database gave the operation no key.")
-    writer = CellWriter(connection, operation_id, plan.scope.partner_id, plan.at)
-    await _write(connection, writer, plan, request, viewer.user_id)
-    counts = _by_status(plan)
+    counts = await carry_out(connection, operation_id, plan, request, viewer.user_id)
     await connection.execute(
         update(operations)
         .where(operations.c.id == operation_id)
@@ -136,6 +165,16 @@ async def run(session: AsyncSession, viewer: Viewer, request: OperationRequest) 
         )
     )
     return operation_id
+
+
+async def carry_out(
+    connection: AsyncConnection, operation_id: int, plan: Plan, request: OperationRequest, granted_by_id: int
+) -> dict[OutcomeStatus, int]:
+    """Writes a plan, of all or a part of an operation, and returns how many outcomes have each status."""
+    writer = CellWriter(connection, operation_id, plan.scope.partner_id, plan.at)
+    await _write(connection, writer, plan, request, granted_by_id)
+    touch(connection, ("operation", operation_id), ("timeline", plan.scope.partner_id))
+    return _by_status(plan)
 
 
 async def _write(

@@ -32,13 +32,23 @@ async def find_expected(
         grants.c.id.in_(known), grants.c.id.in_(readable_grants(viewer))
     )
     found: dict[Key, Any] = {row.id: row for row in await connection.execute(statement)}
-    _check(sent, found, scope)
+    if not request.checked:
+        _check(sent, found, scope)
     # Where several grants of one cell were sent, the newest stands for it: only that one can be the living one.
     newest = {(row.client_id, row.member_id): row for _, row in sorted(found.items())}
     expected = dict(sent)
     return [
         {"client_id": row.client_id, "member_id": row.member_id, "grant_id": row.id, "version": expected[row.id]}
         for row in newest.values()
+    ]
+
+
+def seen_in(scope: Scope) -> list[dict[str, int]]:
+    """Returns, for each cell with a wish that was made on something seen, what that was: zeros for no grant (P28)."""
+    return [
+        {"client_id": client_id, "member_id": member_id, "grant_id": wished.seen[0], "version": wished.seen[1]}
+        for (member_id, client_id), wished in zip(scope.pairs or (), scope.wishes or (), strict=True)
+        if wished.seen is not None
     ]
 
 

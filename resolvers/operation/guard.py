@@ -1,6 +1,6 @@
 """What holds for a client or an account over the whole batch, whatever each cell alone may do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +13,13 @@ from models.dialect import create_temporary, lock_rows
 from models.grant import active_super_admin, grants, working_partner_admin
 from models.operation import OutcomeStatus
 from models.table import now
+from models.tenancy import everything
 from resolvers.operation.cell import cells, held_back
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.verdict import Verdicts
+
+_POSITIONS_AT_ONCE = 1_000
+"""How many positions go into one statement."""
 
 
 async def count_cells(connection: AsyncConnection) -> dict[int, int]:
@@ -23,6 +27,16 @@ async def count_cells(connection: AsyncConnection) -> dict[int, int]:
     decision = cells.c.decision
     rows = await connection.execute(select(decision, func.count()).group_by(decision))
     return {row[0]: row[1] for row in rows}
+
+
+async def guard_failing(connection: AsyncConnection, verdicts: Verdicts, positions: Sequence[int]) -> None:
+    """Lets cells fail that were found out to be what keeps all the others from being carried out."""
+    decision = cells.c.decision
+    for start in range(0, len(positions), _POSITIONS_AT_ONCE):
+        failing = cells.c.position.in_(positions[start : start + _POSITIONS_AT_ONCE])
+        for number in (await connection.execute(select(decision).where(failing).distinct())).scalars().all():
+            twin = verdicts.failed_twin(number, OutcomeCode.INTERNAL_ERROR)
+            await connection.execute(update(cells).where(failing, decision == number).values(decision=twin))
 
 
 async def guard_super_admins(connection: AsyncConnection, verdicts: Verdicts, at: datetime, *, locked: bool) -> None:
@@ -50,7 +64,8 @@ async def guard_super_admins(connection: AsyncConnection, verdicts: Verdicts, at
         .where(lost, ~remains.where(grants.c.id.not_in(gone)).correlate(cells))
         .group_by(cells.c.account_id)
     )
-    await _hold_back(connection, verdicts, losing, last, OutcomeCode.LAST_SUPER_ADMIN)
+    async with everything(connection):
+        await _hold_back(connection, verdicts, losing, last, OutcomeCode.LAST_SUPER_ADMIN)
 
 
 async def guard_lockout(connection: AsyncConnection, verdicts: Verdicts, at: datetime) -> None:

@@ -36,6 +36,10 @@ class OutcomeCode(StrEnum):
     NOT_FOUND = "NOT_FOUND"
     SELF_EXCLUDED = "SELF_EXCLUDED"
     ATOMIC_REJECTED = "ATOMIC_REJECTED"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+    CHUNK_SET_ASIDE = "CHUNK_SET_ASIDE"
+    REMOVAL_NEEDS_REVIEW = "REMOVAL_NEEDS_REVIEW"
+    NOT_BY_MATRIX = "NOT_BY_MATRIX"
 
 
 MESSAGES: dict[OutcomeCode, str] = {
@@ -98,7 +102,7 @@ MESSAGES: dict[OutcomeCode, str] = {
         "person, and there is none or the same is true of them. Choose somebody active there who stays, or leave the reassignment "
         "out."
     ),
-    OutcomeCode.CONFLICT: "The access has changed since you read it. Read it again, and send the version that you then see.",
+    OutcomeCode.CONFLICT: "The access has changed since you read it, or since the matrix was planned. Read it again, and send the version that you then see; or plan the matrix again.",
     OutcomeCode.TEAM_NOT_HELD: (
         "A team is concerned that you are not in yourself: giving or taking it, or bringing somebody back into it, needs the right "
         "to edit teams here, and so does giving its people a permission at TEAM level. Leave the team out, ask for OWNED, or ask "
@@ -112,6 +116,23 @@ MESSAGES: dict[OutcomeCode, str] = {
     OutcomeCode.SELF_EXCLUDED: "Your own access is left alone unless you say includeSelf: true.",
     OutcomeCode.ATOMIC_REJECTED: (
         "Nothing was changed, because another outcome of this operation was rejected and it was asked to be atomic."
+    ),
+    OutcomeCode.INTERNAL_ERROR: (
+        "This could not be carried out because of an error in the service, which is in its log. Try it again with retryOperation; if "
+        "it fails again, tell whoever runs the service."
+    ),
+    OutcomeCode.CHUNK_SET_ASIDE: (
+        "The part of the operation with this outcome stopped the service each time it was tried, so it was set aside. Tell whoever "
+        "runs the service, then try it again with retryOperation."
+    ),
+    OutcomeCode.REMOVAL_NEEDS_REVIEW: (
+        "The matrix says that this person should have no access here, and there is some. A matrix takes no access away: look at "
+        "removalReview, which says what the person owns here, and remove the access with removeAccess and its token."
+    ),
+    OutcomeCode.NOT_BY_MATRIX: (
+        "The row describes access that a matrix can only leave as it is, and what is here is something else: customised, single "
+        "permissions, a super admin's, of an archived set, or deactivated. Name a permission set, with customised false and an "
+        "empty status; or use changeAccess with permissions, deactivateAccess or migrateToPartnerAdmin."
     ),
 }
 """For each code of an outcome, its message."""

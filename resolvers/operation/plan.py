@@ -1,8 +1,10 @@
 """The plan of an operation: every cell with its decision, in temporary tables of the transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +13,7 @@ from models.dialect import create_temporary, insert_many
 from models.operation import OperationKind
 from models.permission.catalogue import catalogue
 from models.table import now
+from models.tenancy import everything
 from resolvers.acting_partner import check_acting
 from resolvers.operation import cell
 from resolvers.operation.access import AccessSource, find_access
@@ -18,12 +21,12 @@ from resolvers.operation.actor import Actor, find_actor
 from resolvers.operation.billing import find_billing
 from resolvers.operation.classes import Classes
 from resolvers.operation.decide import decide
-from resolvers.operation.expected import find_expected
-from resolvers.operation.guard import count_cells, guard_atomic, guard_lockout, guard_super_admins
+from resolvers.operation.expected import find_expected, seen_in
+from resolvers.operation.guard import count_cells, guard_atomic, guard_failing, guard_lockout, guard_super_admins
 from resolvers.operation.removal import lay_out_removal
 from resolvers.operation.request import OnExisting, OperationRequest
 from resolvers.operation.scope import Scope, find_scope
-from resolvers.operation.situation import OWN_PERSON, GrantFacts, Requested
+from resolvers.operation.situation import GrantFacts, Requested
 from resolvers.operation.team import TeamPlan, find_teams
 from resolvers.operation.verdict import Verdicts
 from resolvers.partner_admin import load_admin_set
@@ -48,17 +51,36 @@ class Plan:
     """The moment of the operation: taken when the clients and people that it touches are locked."""
 
 
-async def make_plan(connection: AsyncConnection, viewer: Viewer, request: OperationRequest) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a queued operation: its cells were found before, and other parts have made decisions already."""
+
+    scope: Scope
+    """Locked."""
+    first_decision: int = 0
+    """The number of the first decision of this part."""
+    failing: Sequence[int] = ()
+    """The positions of cells that cannot be carried out."""
+
+
+async def make_plan(
+    connection: AsyncConnection, viewer: Viewer, request: OperationRequest, part: Part | None = None
+) -> Plan:
     """Returns the plan of a request: targets → cells → situations → decide → guards. Writes only temporary tables.
 
     The number of statements does not depend on the number of cells.
+
+    Args:
+        connection: of the transaction.
+        viewer: who asks.
+        request: what is asked for.
+        part: what of it is to be planned; None for all.
 
     Raises:
         RefusedError: if the request as a whole cannot be carried out.
     """
     locked = not request.options.dry_run
-    ended_too = request.kind is OperationKind.REMOVE
-    scope = await find_scope(connection, viewer, request.targets, locked=locked, ended_too=ended_too)
+    scope = part.scope if part else await targets_of(connection, viewer, request, locked=locked)
     # Not before: whoever had to wait acts with the authority of afterwards, and the timeline's moments keep its order.
     at = now()
     if request.kind in _BY_RIGHT:
@@ -75,15 +97,19 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
     actor = await find_actor(connection, viewer.user_id, scope.partner_id, scope.clients, at, with_teams=with_teams)
     team_plan = TeamPlan()
     if about_teams:
-        team_plan = await find_teams(connection, viewer, asked, scope.clients, copied=request.teams is None)
+        known = request.checked or request.teams is None
+        team_plan = await find_teams(connection, viewer, asked, scope.clients, copied=known)
     classes = Classes(request, source, actor, team_plan)
     await _lay_out(connection, scope, classes, team_plan, actor)
-    await insert_many(connection, cell.expected_versions, await find_expected(connection, viewer, request, scope))
+    expected = await find_expected(connection, viewer, request, scope) if scope.wishes is None else seen_in(scope)
+    await insert_many(connection, cell.expected_versions, expected)
     if request.removal is not None:
-        await lay_out_removal(connection, viewer, request.removal, scope)
+        await lay_out_removal(connection, viewer, request.removal, scope, checked=request.checked)
     if request.migration is not None:
-        await insert_many(connection, cell.billing_choices, find_billing(request.migration, scope))
-    verdicts = Verdicts()
+        await insert_many(
+            connection, cell.billing_choices, find_billing(request.migration, scope, checked=request.checked)
+        )
+    verdicts = Verdicts(part.first_decision if part else 0)
     asked_of_grants = cell.Asked(
         at,
         None if request.expiry is None else (request.expiry.at,),
@@ -91,8 +117,13 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
         removal=request.removal is not None,
         migration=request.kind is OperationKind.MIGRATE,
         gains=gains,
+        wishes=scope.wishes is not None,
     )
-    await _decide_all(connection, request, classes, verdicts, asked_of_grants, paired=scope.pairs is not None)
+    # Of the account's own people a migration has to know, whoever's they are; its targets were found behind the wall (M8).
+    async with everything(connection) if asked_of_grants.migration else nullcontext():
+        await _decide_all(connection, request, classes, verdicts, asked_of_grants, paired=scope.pairs is not None)
+    if part and part.failing:
+        await guard_failing(connection, verdicts, part.failing)
     await guard_super_admins(connection, verdicts, at, locked=locked)
     if not request.options.accept_lockout:
         await guard_lockout(connection, verdicts, at)
@@ -102,6 +133,16 @@ async def make_plan(connection: AsyncConnection, viewer: Viewer, request: Operat
     if request.options.atomic and await guard_atomic(connection, verdicts, counts):
         counts = await count_cells(connection)
     return Plan(scope, verdicts, counts, has_teams=classes.has_teams, at=at)
+
+
+async def targets_of(connection: AsyncConnection, viewer: Viewer, request: OperationRequest, *, locked: bool) -> Scope:
+    """Returns the people and clients that a request is about.
+
+    Raises:
+        RefusedError: as ``find_scope``.
+    """
+    ended_too = request.kind is OperationKind.REMOVE
+    return await find_scope(connection, viewer, request.targets, locked=locked, ended_too=ended_too)
 
 
 def _may_gain(request: OperationRequest) -> bool:
@@ -125,15 +166,23 @@ async def _lay_out(
             "has_teams": classes.has_teams_in(client),
             "edits_teams": classes.edits_teams_in(client),
         }
-        for position, client in enumerate(scope.clients)
+        for position, client in enumerate(scope.clients, scope.first_client)
     ]
     members = [
         {"id": member.id, "position": position, "user_id": member.user_id, "class": classes.of_member(member)}
         for position, member in enumerate(scope.members)
     ]
     pairs = [
-        {"position": position, "member_id": member_id, "client_id": client_id}
-        for position, (member_id, client_id) in enumerate(scope.pairs or ())
+        {
+            "position": position,
+            "member_id": member_id,
+            "client_id": client_id,
+            "class": classes.of_wish(wished.wish) if wished else 0,
+            "expires_at": wished and wished.expires_at,
+        }
+        for position, (member_id, client_id), wished in zip(
+            _positions(scope), scope.pairs or (), scope.wishes or repeat(None, len(scope.pairs or ())), strict=True
+        )
     ]
     teams = [
         {"client_id": client_id, "team_id": team.team_id, "is_primary": team.primary}
@@ -154,6 +203,11 @@ async def _lay_out(
     await insert_many(connection, cell.held_teams, held)
 
 
+def _positions(scope: Scope) -> Sequence[int]:
+    """Returns the positions of single pairs."""
+    return range(len(scope.pairs or ())) if scope.positions is None else scope.positions
+
+
 async def _decide_all(
     connection: AsyncConnection,
     request: OperationRequest,
@@ -165,22 +219,21 @@ async def _decide_all(
 ) -> None:
     """Decides every situation once and fills the cells with the decisions, by one statement."""
     key = cell.grant_key(asked)
-    rows = await connection.execute(cell.existing_situations(key, paired=paired, own_people_too=asked.migration))
-    existing = {(row.client_class, row.member_class, row.grant_key) for row in rows}
-    facts = {grant_key: GrantFacts.of_key(grant_key) for _, _, grant_key in existing}
+    rows = await connection.execute(cell.existing_situations(key, asked, paired=paired))
+    existing = {(row.client_class, row.member_class, row.grant_key, row.pair_class) for row in rows}
+    facts = {grant_key: GrantFacts.of_key(grant_key) for _, _, grant_key, _ in existing}
     await classes.load(connection, [grant for grant in facts.values() if grant is not None])
     decided = [
         {
             "client_class": client,
             "member_class": member,
             "grant_key": grant_key,
+            "pair_class": pair,
             "decision": verdicts.number(decide(request, situation, catalogue)),
         }
-        for client, member, grant_key in sorted(existing | classes.combinations())
-        for situation in [
-            classes.situation(client, member, facts.get(grant_key), is_own_person=grant_key == OWN_PERSON)
-        ]
+        for client, member, grant_key, pair in sorted(existing | classes.combinations())
+        for situation in [classes.situation(client, member, grant_key, facts.get(grant_key), pair)]
     ]
     await insert_many(connection, cell.situations, decided)
-    filled = cell.filled_cells(key, paired=paired, teams=asked.teams)
+    filled = cell.filled_cells(key, asked, paired=paired)
     await connection.execute(insert(cell.cells).from_select([column.name for column in cell.cells.c], filled))

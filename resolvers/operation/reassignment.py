@@ -82,10 +82,10 @@ class Reassignments:
         return NOBODY if self._leavers.include(to_id, client_id) else to_id
 
 
-async def find_reassignments(
-    connection: AsyncConnection, viewer: Viewer, rules: Sequence[Reassignment], leavers: Leavers, places: FromClause
-) -> Reassignments:
-    """Returns the rules of a request, checked.
+async def check_reassignments(
+    connection: AsyncConnection, viewer: Viewer, rules: Sequence[Reassignment], leavers: Leavers
+) -> None:
+    """Refuses rules that cannot be used.
 
     Raises:
         RefusedError: NOT_FOUND for clients and people whom the viewer or the partner does not know; INVALID_INPUT for somebody
@@ -97,6 +97,12 @@ async def find_reassignments(
     refusals = await _refusals(connection, viewer, rules, leavers)
     if refusals:
         raise RefusedError(refusals)
+
+
+async def find_reassignments(
+    connection: AsyncConnection, rules: Sequence[Reassignment], leavers: Leavers, places: FromClause
+) -> Reassignments:
+    """Returns rules that were checked; ``places`` are the clients whose lead persons may take over."""
     leads = await _leads(connection, places) if any(rule.to_id == "LEAD" for rule in rules) else {}
     return Reassignments(rules, leads, leavers)
 

@@ -8,7 +8,14 @@ from typing import Any
 
 from sqlalchemy import FromClause, Select, case, null, select
 
-from models.operation import OperationKind, OperationState, OutcomeStatus, operations
+from models.operation import (
+    OperationKind,
+    OperationState,
+    OutcomeStatus,
+    operation_cancellations,
+    operation_retries,
+    operations,
+)
 from models.partner import partners
 from resolvers.cursor import SortKind
 from resolvers.operation.execute import DryRun
@@ -40,6 +47,10 @@ class OperationRecord:
     noop: int
     rejected: int
     failed: int
+    error: str | None = None
+    """Why it FAILED, as a code."""
+    cancelled_by_id: int | None = None
+    retry_of_id: int | None = None
     previewed: DryRun | None = None
 
     @property
@@ -79,6 +90,11 @@ def _columns(_viewer: Viewer, rows: FromClause, source: FromClause) -> Select[An
         rows.c.noop,
         rows.c.rejected,
         rows.c.failed,
+        rows.c.error,
+        select(operation_cancellations.c.user_id)
+        .where(operation_cancellations.c.operation_id == rows.c.id)
+        .scalar_subquery(),
+        select(operation_retries.c.retried_id).where(operation_retries.c.operation_id == rows.c.id).scalar_subquery(),
     ).select_from(source)
 
 

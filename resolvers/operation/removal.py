@@ -38,7 +38,7 @@ from resolvers.operation.cell import (
     target_members,
     target_pairs,
 )
-from resolvers.operation.reassignment import Leavers, find_reassignments
+from resolvers.operation.reassignment import Leavers, check_reassignments, find_reassignments
 from resolvers.operation.request import Removal
 from resolvers.operation.review_stamp import LONGEST_TOKEN, StampedGrant, stamped_grants, stamped_rows, stamps_of
 from resolvers.operation.scope import Scope
@@ -58,26 +58,22 @@ class AssetTransferRecord:
     """Who takes them over; none where they keep the person as former owner."""
 
 
-async def lay_out_removal(connection: AsyncConnection, viewer: Viewer, removal: Removal, scope: Scope) -> None:
+async def lay_out_removal(
+    connection: AsyncConnection, viewer: Viewer, removal: Removal, scope: Scope, *, checked: bool = False
+) -> None:
     """Fills ``reviewed_grants``, ``blocked_grants`` and ``reassignments`` of ``resolvers.operation.cell``.
 
     The targets lie in ``target_clients`` and ``target_members`` (and ``target_pairs``) already. A rule is worked out only for
     grants that are as reviewed: the others are refused anyway.
 
     Raises:
-        RefusedError: NOT_FOUND or INVALID_INPUT, for a rule of reassignment that names an unknown client or person, or a leaver;
-            INVALID_INPUT for what is too long for a token.
+        RefusedError: as ``check_removal``, unless it was checked before.
     """
-    if len(removal.review_token) > LONGEST_TOKEN:
-        raise refuse(
-            RefusalCode.INVALID_INPUT,
-            "This is no token of a review: send the one that removalReview has given.",
-            "input",
-            "reviewToken",
-        )
+    if not checked:
+        await check_removal(connection, viewer, removal, scope)
     rules = None
     if removal.reassign:
-        rules = await find_reassignments(connection, viewer, removal.reassign, Leavers.of(scope), target_clients)
+        rules = await find_reassignments(connection, removal.reassign, Leavers.of(scope), target_clients)
     reviewed = await _reviewed(connection, removal, paired=scope.pairs is not None)
     await insert_many(connection, reviewed_grants, [{"grant_id": grant.row.id} for grant in reviewed])
     if rules is None:
@@ -95,6 +91,24 @@ async def lay_out_removal(connection: AsyncConnection, viewer: Viewer, removal: 
     ]
     await insert_many(connection, reassignments, rows)
     await connection.execute(insert(blocked_grants).from_select(["grant_id"], _blocked(now())))
+
+
+async def check_removal(connection: AsyncConnection, viewer: Viewer, removal: Removal, scope: Scope) -> None:
+    """Refuses what cannot be a removal from these targets.
+
+    Raises:
+        RefusedError: NOT_FOUND or INVALID_INPUT, for a rule of reassignment that names an unknown client or person, or a leaver;
+            INVALID_INPUT for what is too long for a token.
+    """
+    if len(removal.review_token) > LONGEST_TOKEN:
+        raise refuse(
+            RefusalCode.INVALID_INPUT,
+            "This is no token of a review: send the one that removalReview has given.",
+            "input",
+            "reviewToken",
+        )
+    if removal.reassign:
+        await check_reassignments(connection, viewer, removal.reassign, Leavers.of(scope))
 
 
 async def _reviewed(connection: AsyncConnection, removal: Removal, *, paired: bool) -> list[StampedGrant]:

@@ -12,6 +12,7 @@ from models.permission.level import PermissionLevel
 from resolvers.client_filter import ClientFilter
 from resolvers.issuer import Issuer
 from resolvers.member_filter import MemberFilter
+from resolvers.operation.wish import WishedCell
 
 Key: TypeAlias = int | None
 """A key that a caller named; None stands for an id that cannot be read, which is as unknown as any other (T1)."""
@@ -68,7 +69,15 @@ class Existing:
     clients: tuple[Key, ...] | None = None
 
 
-Targets: TypeAlias = Product | Pairs | Grants | Matching | OutdatedGrants | Existing
+@dataclass(frozen=True, slots=True)
+class WishedPairs:
+    """People in clients, each once, with an access of its own for each; they were looked up already (P28)."""
+
+    pairs: tuple[tuple[int, int], ...]
+    wishes: tuple[WishedCell, ...]
+
+
+Targets: TypeAlias = Product | Pairs | Grants | Matching | OutdatedGrants | Existing | WishedPairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,8 @@ class FromSet:
     """The access that a permission set gives."""
 
     set_id: Key
+    version_id: int | None = None
+    """The version that was the newest when a queued operation was asked for; None for the newest now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,12 @@ class CurrentVersion:
     """The newest version of the set that each grant came from (P12)."""
 
 
-RequestedAccess: TypeAlias = FromSet | FromPermissions | CopyFrom | DefaultSet | CurrentVersion
+@dataclass(frozen=True, slots=True)
+class AsWished:
+    """What each cell of ``WishedPairs`` says (P28)."""
+
+
+RequestedAccess: TypeAlias = FromSet | FromPermissions | CopyFrom | DefaultSet | CurrentVersion | AsWished
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +178,8 @@ class Expiry:
     """A wish about the expiry: at a moment, or, with None, never."""
 
     at: datetime | None
+    of_cell: bool = False
+    """Each cell says itself when it ends (P28)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,5 +211,5 @@ class OperationRequest:
     migration: Migration | None = None
     """For MIGRATE."""
     options: WriteOptions = field(default_factory=WriteOptions)
-    as_json: str = "{}"
-    """The request in the caller's words, kept with the operation."""
+    checked: bool = False
+    """Whether it was checked as a whole when it was queued, and a part of it is carried out now."""

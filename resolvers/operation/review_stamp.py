@@ -21,11 +21,13 @@ from resolvers.issuer import Issuer
 MOST_GRANTS = 10_000
 """The most grants in one review."""
 
+REVIEW = "review token"
+STAMP_LENGTH = 8
+
 _VERSION = b"\x01"
-_LENGTH = 8
 _ROWS_AT_ONCE = 10_000
 
-LONGEST_TOKEN = (len(_VERSION) + _LENGTH * (MOST_GRANTS + 1)) * 4 // 3 + 4
+LONGEST_TOKEN = (len(_VERSION) + STAMP_LENGTH * (MOST_GRANTS + 1)) * 4 // 3 + 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class StampedGrant:
     def stamp(self, issuer: Issuer) -> bytes:
         """Returns what stands for the grant in a token: another one as soon as anything of it is other than now."""
         held = sorted(f"{holding.kind.value} {holding.total} {holding.version}" for holding in self.holdings)
-        return issuer.stamp("review", "\n".join([f"{self.row.id} {self.row.version}", *held]))[:_LENGTH]
+        return issuer.stamp("review", "\n".join([f"{self.row.id} {self.row.version}", *held]))[:STAMP_LENGTH]
 
 
 def stamped_rows(chosen: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
@@ -95,28 +97,28 @@ async def stamped_grants(connection: AsyncConnection, rows: Select[Any]) -> Asyn
         yield grant
 
 
-def token_of(issuer: Issuer, stamps: Iterable[bytes]) -> str:
-    """Returns the token of a review that showed the grants with these stamps."""
+def token_of(issuer: Issuer, stamps: Iterable[bytes], purpose: str = REVIEW) -> str:
+    """Returns the token of a review that showed the grants with these stamps; or, for another purpose, of what was shown there."""
     body = b"".join(stamps)
-    return _text(_VERSION + _seal(issuer, body) + body)
+    return _text(_VERSION + _seal(issuer, body, purpose) + body)
 
 
-def stamps_of(issuer: Issuer, token: str) -> frozenset[bytes]:
+def stamps_of(issuer: Issuer, token: str, purpose: str = REVIEW) -> frozenset[bytes]:
     """Returns the stamps in a token; none if it was not made here just so, be it cut, changed or of another key."""
     try:
         raw = base64.urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
     except (binascii.Error, UnicodeError):
         return frozenset()
-    start = len(_VERSION) + _LENGTH
+    start = len(_VERSION) + STAMP_LENGTH
     body = raw[start:]
-    sealed = hmac.compare_digest(raw[:start], _VERSION + _seal(issuer, body))
+    sealed = hmac.compare_digest(raw[:start], _VERSION + _seal(issuer, body, purpose))
     if not sealed or _text(raw) != token:
         return frozenset()
-    return frozenset(body[place : place + _LENGTH] for place in range(0, len(body), _LENGTH))
+    return frozenset(body[place : place + STAMP_LENGTH] for place in range(0, len(body), STAMP_LENGTH))
 
 
-def _seal(issuer: Issuer, body: bytes) -> bytes:
-    return issuer.stamp("review token", body.hex())[:_LENGTH]
+def _seal(issuer: Issuer, body: bytes, purpose: str) -> bytes:
+    return issuer.stamp(purpose, body.hex())[:STAMP_LENGTH]
 
 
 def _text(raw: bytes) -> str:

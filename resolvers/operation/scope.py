@@ -26,6 +26,7 @@ from resolvers.operation.request import (
     Pairs,
     Product,
     Targets,
+    WishedPairs,
 )
 from resolvers.operation.target import (
     TargetClient,
@@ -36,6 +37,7 @@ from resolvers.operation.target import (
     member_rows,
     rows_by_key,
 )
+from resolvers.operation.wish import WishedCell
 from resolvers.readable import readable_clients, readable_grants, readable_members, readable_permission_sets
 from resolvers.viewer import Viewer
 
@@ -50,6 +52,12 @@ class Scope:
     clients: Sequence[TargetClient]
     members: Sequence[TargetMember]
     pairs: Sequence[tuple[int, int]] | None = None
+    first_client: int = 0
+    """The place of the first client among all clients of the operation, of which these may be a part."""
+    positions: Sequence[int] | None = None
+    """With `pairs`, the position of each among all cells of the operation; None if these are all."""
+    wishes: Sequence[WishedCell] | None = None
+    """With `pairs`, what is wanted in each, where they differ in it (P28)."""
 
     @property
     def size(self) -> int:
@@ -94,7 +102,8 @@ async def find_scope(
     known = None
     if named.pairs is not None:
         known = list(dict.fromkeys((m, c) for m, c in named.pairs if m is not None and c is not None))
-    return Scope(partner_id, target_clients, target_members, known)
+    wishes = targets.wishes if isinstance(targets, WishedPairs) else None
+    return Scope(partner_id, target_clients, target_members, known, wishes=wishes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,11 @@ class _Named:
 
 
 async def _named(
-    connection: AsyncConnection, viewer: Viewer, targets: Product | Pairs | Grants | Existing, *, ended_too: bool
+    connection: AsyncConnection,
+    viewer: Viewer,
+    targets: Product | Pairs | Grants | Existing | WishedPairs,
+    *,
+    ended_too: bool,
 ) -> _Named:
     """Returns whom and what targets name."""
     match targets:
@@ -128,6 +141,8 @@ async def _named(
         case Pairs(pairs=listed):
             check_length(listed, "pairs")
             return _Named.by_pairs(listed, "pairs", "member", "client")
+        case WishedPairs(pairs=wished):
+            return _Named.by_pairs(wished, "matrix")
         case Grants(grants=grant_keys):
             return _Named.by_pairs(
                 await _pairs_of_grants(connection, viewer, grant_keys, ended_too=ended_too), "grants"

@@ -10,9 +10,12 @@ from models.permission.catalogue import Catalogue
 from models.permission.level import PermissionLevel
 from models.permission.state import State
 from resolvers.operation.outcome_code import OutcomeCode
+from resolvers.operation.wish import Wish
 
 OWN_PERSON = "OWN"
 """Stands in the place of a grant's facts for one of the account's own people without a grant of the partner's (M8)."""
+VANISHED = "VANISHED"
+"""Stands in the place of a grant's facts where the caller has seen one that is not there any more (P28)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class GrantFacts:
     @classmethod
     def of_key(cls, key: str) -> "GrantFacts | None":
         """Returns the facts that ``resolvers.operation.cell.grant_key`` packed; None for no grant of the partner's."""
-        if key in {"", OWN_PERSON}:
+        if key in {"", OWN_PERSON, VANISHED}:
             return None
         status, access_type, seat, state_id, version_id, customised, *rest = key.split()
         expired, conflict, expiry, teams, takes, inside, reviewed, blocked, billing = rest
@@ -137,6 +140,10 @@ class Situation:
     """What the version of the set contains from which the grant came, where it decides (F13)."""
     is_own_person: bool = False
     """Without a grant of the partner's, but one of the account's own people, where it decides (M8)."""
+    wish: Wish | None = None
+    """What is wanted here, where each cell has a wish of its own (P28)."""
+    vanished: bool = False
+    """The grant on which the wish was made is not there any more."""
 
     def reaches_by_team(self, gained: State, after: State, catalogue: Catalogue) -> bool:
         """Says whether the person would see, at TEAM level, records of a team that the actor is not in (E6)."""

@@ -109,7 +109,7 @@ class CellWriter:
             "state_id": decisions.c.after_state_id,
             "set_version_id": decisions.c.set_version_id,
             "customised": decisions.c.customised,
-            "expires_at": literal(expiry.at, grants.c.expires_at.type) if expiry else null(),
+            "expires_at": _afterwards(expiry) if expiry else null(),
             "version": literal(1),
             "granted_by_id": literal(granted_by_id, grants.c.granted_by_id.type),
             "since": literal(self.at, grants.c.since.type),
@@ -132,7 +132,7 @@ class CellWriter:
         if self.ends_grants:
             values["ended"] = case((decisions.c.after_status == GrantStatus.REMOVED.value, grants.c.id), else_=0)
         if expiry:
-            values["expires_at"] = literal(expiry.at, grants.c.expires_at.type)
+            values["expires_at"] = _afterwards(expiry)
         await self._connection.execute(
             update(grants)
             .where(
@@ -161,7 +161,7 @@ class CellWriter:
         """Writes a timeline entry for each applied cell (F55, E26)."""
         moment = timeline_entries.c.at.type
         before_expiry: ColumnElement[Any] = cells.c.expires_at
-        after_expiry = literal(expiry.at, moment) if expiry else before_expiry
+        after_expiry = _afterwards(expiry) if expiry else before_expiry
         columns = {
             "id": self._key,
             "operation_id": literal(self.operation_id, BigInteger),
@@ -247,6 +247,11 @@ class CellWriter:
             .group_by(counts.c.whose)
             .subquery("moved")
         )
+
+
+def _afterwards(expiry: Expiry) -> ColumnElement[Any]:
+    """Returns when the access of a cell ends afterwards."""
+    return cells.c.until if expiry.of_cell else literal(expiry.at, grants.c.expires_at.type)
 
 
 def _teams_afterwards() -> ColumnElement[Any]:

@@ -14,6 +14,7 @@ from models.permission.catalogue import catalogue
 from models.permission.level import PermissionLevel
 from models.permission.permission import Atom
 from models.permission_state import permission_states
+from resolvers.operation.queue import QueueLimits
 from tests.api.counters import assert_counters_are_true
 from tests.api.write_story import BRIEF, Story, Told, permissions, product
 from tests.factory import ClientRow, Factory, MemberRow
@@ -273,10 +274,20 @@ async def stored(story: Story, people: list[MemberRow], clients: list[ClientRow]
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(world=worlds(), requests=st.lists(REQUESTS, min_size=2, max_size=4))
-async def test_the_pipeline_does_what_the_model_does(factory: Factory, world: World, requests: list[Request]) -> None:
-    """E1 to E26, F04, F09, F12, N01, N04, P02, R15: outcomes, rows, versions, timeline, counters, dry and real."""
+@given(world=worlds(), requests=st.lists(REQUESTS, min_size=2, max_size=4), queued=st.booleans())
+async def test_the_pipeline_does_what_the_model_does(
+    factory: Factory,
+    world: World,
+    requests: list[Request],
+    queued: bool,  # noqa: FBT001 drawn
+) -> None:
+    """E1 to E26, F04, F09, F12, N01, N04, P01, P02, R15: outcomes, rows, versions, timeline, counters, dry and real.
+
+    Carried out at once, or queued, with a chunk for each client.
+    """
     story, people, clients = await build(factory, replace(world, held=dict(world.held)))
+    if queued:
+        story = replace(story, limits=QueueLimits(queue_above=0, chunk_cells=1))
     world = replace(world, held=dict(world.held))
     for request in requests:
         name, asked = as_input(request, people, clients)

@@ -12,12 +12,15 @@ from models.metadata import metadata
 from models.permission.catalogue import catalogue
 from models.permission.state import State
 from models.timeline_entry import timeline_entries
+from resolvers.issuer import EPHEMERAL
+from resolvers.operation.chunk import work_once
+from resolvers.operation.queue import QueueLimits
 from resolvers.viewer import Viewer
 from schema.context import Context
 from schema.node import encode
-from schema.schema import schema
 from tests.api.caller import Caller
 from tests.factory import ClientRow, Factory, GrantRow, Levels, MemberRow, PartnerRow, SetRow, TeamRow
+from tests.known_schema import schema
 
 _AT_LEVEL = "{ permission { key sensitive } level above }"
 OPERATION = f"""
@@ -152,6 +155,8 @@ class Story:
     viewer: Viewer | None
     fragment: str = OPERATION
     """What is asked about an operation."""
+    limits: QueueLimits = QueueLimits()  # noqa: RUF009 an immutable value
+    """From when on operations are queued; what was queued is worked off before the answer is told."""
 
     @classmethod
     async def begin(
@@ -182,7 +187,7 @@ class Story:
 
     async def run(self, query: str, *, header: str | None = None, **variables: Any) -> tuple[Any, list[str]]:
         """Returns the data and the codes of the errors; ``header`` is the Idempotency-Key."""
-        context = Context(self.database, self.viewer, header)
+        context = Context(self.database, self.viewer, header, queue_limits=self.limits)
         result = await schema.execute(query, variables, context_value=context)
         return result.data, [getattr(error.original_error, "code", error.message) for error in result.errors or []]
 
@@ -190,7 +195,25 @@ class Story:
         """Returns the payload of a mutation of the pipeline."""
         data, codes = await self.run(mutation(field, fragment=self.fragment), input=values)
         assert codes == []
-        return data[field]
+        answer = data[field]
+        if answer["operation"] and answer["operation"]["state"] == "QUEUED":
+            await self.work()
+            answer["operation"] = await self.told(answer["operation"]["id"])
+        return answer
+
+    async def work(self) -> int:
+        """Works off what is queued for the agency, as a worker does; returns how many chunks there were."""
+        chunks = 0
+        while await work_once(self.database, EPHEMERAL, self.partner.id) is not None:
+            chunks += 1
+        return chunks
+
+    async def told(self, operation_id: str) -> Any:
+        """Returns an operation as it is now."""
+        query = f"query($id: ID!) {{ node(id: $id) {{ ...Told }} }} {self.fragment}"
+        data, codes = await self.run(query, id=operation_id)
+        assert codes == []
+        return data["node"]
 
     async def operation(self, field: str, **values: Any) -> Any:
         """Returns the operation of a request that must not be refused as a whole."""

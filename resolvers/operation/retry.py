@@ -1,0 +1,145 @@
+"""Trying again what failed in an operation, and, if asked for, what was rejected: a new operation on those cells alone (P01, R5)."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.database import Database
+from models.operation import OperationState, OutcomeStatus, operation_retries, operations
+from models.outcome import outcomes
+from resolvers.error import RefusalCode, refuse
+from resolvers.idempotency import IdempotentCall, remember, remembered
+from resolvers.issuer import Issuer
+from resolvers.operation.execute import DryRun, preview, run
+from resolvers.operation.queue import QueueLimits
+from resolvers.operation.request import AsWished, OperationRequest, Pairs, WriteOptions
+from resolvers.operation.stored_request import read_again
+from resolvers.readable import readable_operations
+from resolvers.viewer import Viewer
+
+_FIELD = ("input", "operation")
+_ENDED = (OperationState.COMPLETED, OperationState.CANCELLED, OperationState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What is to be tried again."""
+
+    operation_id: int | None
+    issuer: Issuer
+    """Judges the token of a review."""
+    rejected_too: bool = False
+    review_token: str | None = None
+    """For removals: the token of a new review, for the old one may be what was wrong (STALE_REVIEW)."""
+    accept_lockout: bool | None = None
+    """None as it was asked for the first time."""
+    dry_run: bool = False
+    reason: str | None = None
+
+
+async def retry_operation(
+    database: Database,
+    viewer: Viewer,
+    retry: Retry,
+    call: IdempotentCall | None,
+    limits: QueueLimits,
+) -> int:
+    """Tries the failed outcomes of an operation again, under the authority of whoever asks now; returns the new operation's key.
+
+    Raises:
+        RefusedError: NOT_FOUND (T1), FORBIDDEN or NOT_A_PARTNER (F01, F02), CONFLICT if the operation has not ended or cannot be
+            tried again, INVALID_INPUT if nothing in it failed.
+    """
+    async with database.write() as session:
+        first = await remembered(session, call)
+        if first is not None:
+            return int(first)
+        operation_id = await _run(session, viewer, retry, limits)
+        await remember(session, call, operation_id)
+    return operation_id
+
+
+async def preview_retry(database: Database, viewer: Viewer, retry: Retry) -> DryRun:
+    """Returns what ``retry_operation`` would do (P02).
+
+    Raises:
+        RefusedError: as ``retry_operation``.
+    """
+    async with database.snapshot() as connection:
+        _, request = await _request(connection, viewer, retry)
+    return await preview(database, viewer, request)
+
+
+async def _run(session: AsyncSession, viewer: Viewer, retry: Retry, limits: QueueLimits) -> int:
+    connection = await session.connection()
+    partner_id, request = await _request(connection, viewer, retry)
+    operation_id = await run(session, viewer, request, limits)
+    row = {"operation_id": operation_id, "partner_id": partner_id, "retried_id": retry.operation_id}
+    await connection.execute(insert(operation_retries).values(row))
+    return operation_id
+
+
+async def _request(connection: AsyncConnection, viewer: Viewer, retry: Retry) -> tuple[int, OperationRequest]:
+    """Returns the partner and the request on the cells that are to be tried again."""
+    found = await _operation(connection, viewer, retry)
+    statuses = [OutcomeStatus.FAILED.value, *([OutcomeStatus.REJECTED.value] if retry.rejected_too else [])]
+    cells = (
+        select(outcomes.c.member_id, outcomes.c.client_id)
+        .where(outcomes.c.operation_id == found.id, outcomes.c.status.in_(statuses))
+        .order_by(outcomes.c.position)
+    )
+    pairs = tuple((row.member_id, row.client_id) for row in await connection.execute(cells))
+    if not pairs:
+        what = (
+            "failed or was rejected"
+            if retry.rejected_too
+            else "failed (to try the rejected again, say includeRejected: true)"
+        )
+        raise refuse(RefusalCode.INVALID_INPUT, f"Nothing in this operation {what}.", *_FIELD)
+    request = read_again(found.request, retry.issuer, Pairs(pairs))
+    if request is None:
+        raise refuse(
+            RefusalCode.CONFLICT,
+            "This operation was not asked for in the manager, so it cannot be tried again: make a new request.",
+            *_FIELD,
+        )
+    if isinstance(request.access, AsWished):
+        # What was wanted in each cell is in the caller's file and not here.
+        raise refuse(
+            RefusalCode.CONFLICT,
+            "An access matrix is tried again by applying the file again: what is as wanted by now stays as it is.",
+            *_FIELD,
+        )
+    return found.partner_id, _again(request, retry)
+
+
+def _again(request: OperationRequest, retry: Retry) -> OperationRequest:
+    """Returns the request as it is made now: what it named was checked the first time, and is a part of that now."""
+    options: WriteOptions = replace(request.options, dry_run=retry.dry_run)
+    if retry.accept_lockout is not None:
+        options = replace(options, accept_lockout=retry.accept_lockout)
+    if retry.reason is not None:
+        options = replace(options, reason=retry.reason)
+    removal = request.removal
+    if removal is not None and retry.review_token is not None:
+        removal = replace(removal, review_token=retry.review_token)
+    return replace(request, options=options, removal=removal, checked=True)
+
+
+async def _operation(connection: AsyncConnection, viewer: Viewer, retry: Retry) -> Any:
+    known = operations.c.id.in_(readable_operations(viewer))
+    statement = select(operations.c.id, operations.c.partner_id, operations.c.state, operations.c.request)
+    found = (await connection.execute(statement.where(operations.c.id == retry.operation_id, known))).one_or_none()
+    if found is None:
+        raise refuse(RefusalCode.NOT_FOUND, "There is no such operation.", *_FIELD)
+    viewer.acting(found.partner_id)
+    if found.state not in {state.value for state in _ENDED}:
+        raise refuse(
+            RefusalCode.CONFLICT,
+            "This operation has not ended yet: wait for it, or stop it with cancelOperation first.",
+            *_FIELD,
+        )
+    return found

@@ -1,0 +1,68 @@
+"""What is wanted for one person in one client, where each has a wish of its own: the cells of an access matrix (P28)."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from models.grant import GrantStatus, Seat
+
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""Stands in a wish for access that does not end by itself."""
+
+UNSEEN = (-1, 0)
+"""Stands for the grant that was seen, where what is there is something else: no grant has this key."""
+
+
+class WishForm(StrEnum):
+    """What becomes of a cell."""
+
+    GIVE = "GIVE"
+    """A version of a permission set is given, or changed to."""
+    KEEP = "KEEP"
+    """What is described is left as it is: a set alone does not say it, so it cannot be given."""
+    NONE = "NONE"
+    """There should be no access; only a reviewed removal takes it away (F38)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The part of a wish that decides; cells with the same one share their situations."""
+
+    form: WishForm
+    set_version_id: int | None = None
+    customised: bool = False
+    super_admin: bool = False
+    status: GrantStatus | None = None
+    """None if nothing was said."""
+    seat: Seat | None = None
+    """None as it is."""
+
+    def packed(self) -> str:
+        """Returns the wish as text, as it waits with a queued operation; ``of_text`` reads it."""
+        flags = ("-c"[self.customised], "-s"[self.super_admin])
+        status, seat = self.status or "-", self.seat or "-"
+        return f"{self.form} {self.set_version_id or 0} {flags[0]}{flags[1]} {status} {seat}"
+
+    @classmethod
+    def of_text(cls, text: str) -> "Wish":
+        """Returns the wish that ``packed`` wrote."""
+        form, version_id, flags, status, seat = text.split()
+        return cls(
+            form=WishForm(form),
+            set_version_id=int(version_id) or None,
+            customised=flags[0] == "c",
+            super_admin=flags[1] == "s",
+            status=None if status == "-" else GrantStatus(status),
+            seat=None if seat == "-" else Seat(seat),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WishedCell:
+    """A wish with what is its cell's own."""
+
+    wish: Wish
+    expires_at: datetime | None = None
+    """When the access is to end: None as it does now, NEVER for never."""
+    seen: tuple[int, int] | None = None
+    """The key and version of the grant that the wish was made on, zeros for no grant; None if nothing is expected."""

@@ -1,12 +1,14 @@
 """The column types and constraints that every table is made of, the same on SQLite and PostgreSQL."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
 from sqlalchemy import BigInteger, CheckConstraint, Dialect, Integer, String, Table, TypeDecorator
 from sqlmodel import Field, SQLModel
+
+from models.clock import clock
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -75,5 +77,5 @@ def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
 
 
 def now() -> datetime:
-    """Returns the present moment in UTC."""
-    return datetime.now(UTC)
+    """Returns the present moment in UTC, by the clock of the database."""
+    return clock.now()

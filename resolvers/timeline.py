@@ -324,3 +324,14 @@ async def _totals(
 ) -> list[int]:
     choice = readable_timeline(reader.viewer).where(*timeline_conditions(filter_, timeline_entries))
     return await totals(reader, parent, keys, choice)
+
+
+async def new_entries(
+    reader: Reader, partner_id: int, client_id: int | None, which: ColumnElement[bool], number: int
+) -> list[TimelineRecord]:
+    """Returns the first entries of a partner's timeline, or of one client in it, for which a condition holds, the oldest first."""
+    entries = timeline_entries.c
+    chosen = readable_timeline(reader.viewer).where(entries.partner_id == partner_id, which)
+    if client_id is not None:
+        chosen = chosen.where(entries.client_id == client_id)
+    return await _ENTRIES.records(reader, chosen.order_by(entries.id).limit(number))

@@ -8,7 +8,8 @@ import pytest
 from starlette.testclient import TestClient, WebSocketDenialResponse, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
-from tests.server.toy import SECRET, STORED_ID, TOKEN, toy_app
+from server.setting import Settings
+from tests.server.toy import SECRET, STORED_ID, STREAMS, TOKEN, toy_app
 
 PROTOCOL = "graphql-transport-ws"
 
@@ -99,7 +100,7 @@ def test_a_wrong_operation_ends_with_an_error_and_its_code(browser: TestClient, 
     assert messages[-1]["payload"][0]["extensions"]["code"] == code
 
 
-@pytest.mark.parametrize("query", ["{ boom }", "subscription { burst }"])
+@pytest.mark.parametrize("query", ["{ boom }", "subscription { burst }", "subscription { slip }"])
 def test_errors_are_masked(browser: TestClient, query: str) -> None:
     """R17: an accident in a stream is masked like one in an answer."""
     messages = run(browser, {"query": query})
@@ -163,3 +164,59 @@ def test_own_pages_may_connect(browser: TestClient) -> None:
         "/graphql", subprotocols=[PROTOCOL], headers={"Origin": "http://testserver"}
     ) as socket:
         assert socket.accepted_subprotocol == PROTOCOL
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A server with few subscriptions."""
+    settings = Settings(subscription_limit=3, connection_subscription_limit=2)
+    with TestClient(toy_app(tmp_path_factory.mktemp("narrow"), settings)) as client:
+        yield client
+
+
+FOREVER = {"query": "subscription { forever }"}
+
+
+def subscribe(socket: WebSocketTestSession, key: str) -> Any:
+    socket.send_json({"type": "subscribe", "id": key, "payload": FOREVER})
+    return socket.receive_json()
+
+
+def test_a_connection_has_so_many_subscriptions_and_then_again(narrow: TestClient) -> None:
+    with connect(narrow) as socket:
+        socket.receive_json()
+        assert [subscribe(socket, key)["type"] for key in "12"] == ["next", "next"]
+        refused = subscribe(socket, "3")
+        assert (refused["type"], refused["id"]) == ("error", "3")
+        assert refused["payload"][0]["extensions"]["code"] == "TOO_MANY_SUBSCRIPTIONS"
+        assert "at most 2 subscriptions" in refused["payload"][0]["message"]
+        socket.send_json({"type": "complete", "id": "1"})
+        assert subscribe(socket, "4")["type"] == "next"
+    assert STREAMS == []
+
+
+def test_a_process_has_so_many_subscriptions_and_sockets(narrow: TestClient) -> None:
+    with connect(narrow) as first, connect(narrow) as second, connect(narrow) as third:
+        for socket in (first, second, third):
+            socket.receive_json()
+        assert [subscribe(first, key)["type"] for key in "12"] == ["next", "next"]
+        assert subscribe(second, "1")["type"] == "next"
+        refused = subscribe(third, "1")
+        assert refused["payload"][0]["extensions"]["code"] == "TOO_MANY_SUBSCRIPTIONS"
+        with (
+            pytest.raises(WebSocketDisconnect) as caught,
+            narrow.websocket_connect("/graphql", subprotocols=[PROTOCOL]),
+        ):
+            pass
+        assert caught.value.code == 1013
+    assert STREAMS == []
+    with connect(narrow) as socket:
+        socket.receive_json()
+        assert subscribe(socket, "1")["type"] == "next"
+
+
+def test_a_subscription_has_one_root_field_and_a_limited_cost(browser: TestClient) -> None:
+    two = run(browser, {"query": "subscription { count(to: 1) burst }"})
+    assert two[-1]["payload"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+    many = "subscription { " + " ".join(f"a{number}: count(to: 1)" for number in range(60)) + " }"
+    assert run(browser, {"query": many})[-1]["payload"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"

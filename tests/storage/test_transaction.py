@@ -1,6 +1,7 @@
 """Writes are never lost, readers are never held up, and a failure leaves nothing behind."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -194,6 +195,39 @@ async def test_writers_come_in_the_order_in_which_they_asked(database: Database,
 
     await asyncio.gather(*(write(number) for number in range(10)))
     assert order == list(range(10))
+
+
+@ON_SQLITE
+async def test_a_write_has_the_file_before_it_has_written_anything_and_a_read_never_has_it(database: Database) -> None:
+    """BEGIN IMMEDIATE: what a write reads first is still so when it writes."""
+    file = database.file
+    assert file is not None
+    other = sqlite3.connect(file, timeout=0, isolation_level=None)
+    try:
+        async with database.write():
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+        async with database.read() as connection:
+            await connection.execute(select(clients.c.id))
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("ROLLBACK")
+    finally:
+        other.close()
+
+
+@ON_SQLITE
+async def test_of_this_process_one_writer_is_at_the_file_and_the_others_wait_outside(database: Database) -> None:
+    """They take no connection, so readers have the pool's meanwhile."""
+    tasks = [asyncio.create_task(_enter_write(database)) for _ in range(TASKS)]
+    async with database.write():
+        await asyncio.sleep(0.05)
+        assert database.engine.pool.checkedout() == 1  # type: ignore[attr-defined]
+    await asyncio.gather(*tasks)
+
+
+async def _enter_write(database: Database) -> None:
+    async with database.write():
+        pass
 
 
 @ON_SQLITE

@@ -1,0 +1,190 @@
+"""Grants are where they say, and replaying the timeline gives exactly what there is (F55, E26)."""
+
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select
+
+from models.client import clients
+from models.grant import grants
+from models.member import members
+from models.operation import CELLS
+from models.timeline_entry import timeline_entries
+from resolvers.consistency.check import Check, differ, selected
+
+_first, _last, _entry = (timeline_entries.alias(name) for name in ("first_entry", "last_entry", "entry"))
+_STATES = ("status", "access_type", "seat", "state_id", "set_version_id", "expires_at")
+# What was recorded elsewhere, as the demo is, may leave the others out of what was before; then there is no seat either.
+_ALWAYS = ("status", "access_type", "state_id")
+_IN_TIME = (_entry.c.at, _entry.c.id)
+"""The order in which things happened: an operation that waits in the queue has its keys from when it was asked for."""
+
+
+def _places() -> Check:
+    """On behalf of a partner, a grant is in its client's account and of its member's user."""
+    joined = grants.outerjoin(clients, clients.c.id == grants.c.client_id).outerjoin(
+        members, members.c.id == grants.c.member_id
+    )
+    elsewhere = differ(
+        (grants.c.partner_id, clients.c.partner_id),
+        (grants.c.partner_id, members.c.partner_id),
+        (grants.c.account_id, clients.c.account_id),
+        (grants.c.user_id, members.c.user_id),
+    )
+    return Check(
+        "grant_places",
+        "each grant is of its client, its person and their agency",
+        [grants],
+        selected(
+            select(grants.c.id, grants.c.client_id, grants.c.member_id)
+            .select_from(joined)
+            .where(grants.c.client_id.is_not(None), elsewhere)
+            .order_by(grants.c.id),
+            lambda row: (
+                f"grant {row.id}: its agency, account or user is not that of client {row.client_id} and member {row.member_id}"
+            ),
+        ),
+    )
+
+
+def _living() -> Check:
+    key = (grants.c.account_id, grants.c.user_id, grants.c.partner_id)
+    living = select(*key, func.count().label("number"), func.max(grants.c.id).label("newest")).where(
+        grants.c.ended == 0
+    )
+    return Check(
+        "living_grants",
+        "nobody has two living grants in an account on behalf of the same agency",
+        [grants],
+        selected(
+            living.group_by(*key).having(func.count() > 1),
+            lambda row: (
+                f"user {row.user_id} has {row.number} living grants in account {row.account_id} "
+                f"(agency {row.partner_id or 'none'}); the newest is grant {row.newest}"
+            ),
+        ),
+    )
+
+
+def _begun() -> Check:
+    """The entry that a grant begins with has its key."""
+    wrong = or_(_first.c.id.is_(None), _first.c.grant_id != grants.c.id, _first.c.before_status.is_not(None))
+    return Check(
+        "timeline_begins",
+        "each grant begins with an entry of the timeline that has nothing before it",
+        [grants],
+        selected(
+            select(grants.c.id, _first.c.id.label("entry_id"), _first.c.grant_id)
+            .select_from(grants.outerjoin(_first, _first.c.id == grants.c.id))
+            .where(wrong)
+            .order_by(grants.c.id),
+            _tell_beginning,
+        ),
+    )
+
+
+def _tell_beginning(row: Any) -> str:
+    if row.entry_id is None:
+        return f"grant {row.id}: the timeline does not tell how it began; an entry with its key is missing"
+    if row.grant_id != row.id:
+        return f"grant {row.id}: the entry with its key is about grant {row.grant_id}"
+    return f"grant {row.id}: its first entry says that something was there before"
+
+
+def _chained() -> Check:
+    """Each entry begins where the one before it has ended."""
+    window: dict[str, Any] = {"partition_by": _entry.c.grant_id, "order_by": _IN_TIME}
+    ended = [func.lag(_entry.c[f"after_{name}"]).over(**window).label(f"was_{name}") for name in _STATES]
+    began = [_entry.c[f"before_{name}"] for name in _STATES]
+    rows = select(
+        _entry.c.id, _entry.c.grant_id, func.lag(_entry.c.id).over(**window).label("previous_id"), *began, *ended
+    ).subquery("followed")
+    sides = {name: (rows.c[f"before_{name}"], rows.c[f"was_{name}"]) for name in _STATES}
+    broken = or_(
+        differ(*(sides[name] for name in _ALWAYS)),
+        and_(rows.c.before_seat.is_not(None), differ(*(sides[name] for name in _STATES if name not in _ALWAYS))),
+    )
+    begins_late = and_(rows.c.previous_id.is_(None), rows.c.id != rows.c.grant_id)
+    return Check(
+        "timeline_follows",
+        "each entry of the timeline begins where the one before it ended",
+        [timeline_entries],
+        selected(
+            select(rows).where(or_(begins_late, and_(rows.c.previous_id.is_not(None), broken))),
+            _tell_break,
+        ),
+    )
+
+
+def _tell_break(row: Any) -> str:
+    if row.previous_id is None:
+        return f"grant {row.grant_id}: its oldest entry, {row.id}, is not the one that it began with"
+    said = [name for name in _STATES if getattr(row, f"before_{name}") != getattr(row, f"was_{name}")]
+    told = ", ".join(f"{name} {getattr(row, f'before_{name}')} and not {getattr(row, f'was_{name}')}" for name in said)
+    return f"entry {row.id} of grant {row.grant_id} follows entry {row.previous_id} and says before: {told}"
+
+
+def _replayed() -> Check:
+    """The last entry is what the grant is, and each change has counted its version up."""
+    same_grant: dict[str, Any] = {"partition_by": _entry.c.grant_id}
+    backwards = [column.desc() for column in _IN_TIME]
+    newest = select(
+        _entry.c.grant_id,
+        _entry.c.id,
+        func.count().over(**same_grant).label("number"),
+        func.row_number().over(**same_grant, order_by=backwards).label("back"),
+    ).subquery("newest")
+    wrong = or_(
+        differ(*((grants.c[name], _last.c[f"after_{name}"]) for name in _STATES)),
+        grants.c.version != newest.c.number,
+    )
+    return Check(
+        "timeline_replays",
+        "replaying the timeline gives the grants as they are",
+        [grants, timeline_entries],
+        selected(
+            select(
+                *(grants.c[name] for name in ("id", "version", *_STATES)),
+                *(_last.c[f"after_{name}"] for name in _STATES),
+                _last.c.id.label("entry_id"),
+                newest.c.number,
+            )
+            .select_from(newest)
+            .join(_last, _last.c.id == newest.c.id)
+            .join(grants, grants.c.id == newest.c.grant_id)
+            .where(newest.c.back == 1, wrong),
+            _tell_difference,
+        ),
+    )
+
+
+def _tell_difference(row: Any) -> str:
+    said = [name for name in _STATES if getattr(row, name) != getattr(row, f"after_{name}")]
+    told = [f"{name} is {getattr(row, name)} and not {getattr(row, f'after_{name}')}" for name in said]
+    if row.version != row.number:
+        told.append(f"version is {row.version} after {row.number} entries")
+    return f"grant {row.id}, by its last entry {row.entry_id}: {', '.join(told)}"
+
+
+def _located() -> Check:
+    """An entry has the key of its operation's cell, and tells of its grant's own place."""
+    names = ("partner_id", "account_id", "client_id", "member_id")
+    wrong = or_(
+        _entry.c.id // CELLS != _entry.c.operation_id, differ(*((_entry.c[name], grants.c[name]) for name in names))
+    )
+    return Check(
+        "timeline_places",
+        "each entry of the timeline is of its operation and of its grant's client and person",
+        [timeline_entries],
+        selected(
+            select(_entry.c.id, _entry.c.operation_id, _entry.c.grant_id)
+            .select_from(_entry.join(grants, grants.c.id == _entry.c.grant_id))
+            .where(wrong)
+            .order_by(_entry.c.id),
+            lambda row: (
+                f"entry {row.id}: it is not of operation {row.operation_id}, or not where grant {row.grant_id} is"
+            ),
+        ),
+    )
+
+
+GRANT_CHECKS = (_places(), _living(), _begun(), _chained(), _replayed(), _located())

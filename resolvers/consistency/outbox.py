@@ -1,0 +1,91 @@
+"""One mail for each event that demands one, and none about what has not happened (P06, P07, L11)."""
+
+from sqlalchemy import ColumnElement, String, and_, cast, except_, exists, func, literal, select
+
+from models.access_link import LinkAnswer, link_approvals
+from models.confirmation_link import confirmation_link_members, confirmation_links
+from models.mail import mails
+from models.member import members
+from models.timeline_entry import timeline_entries
+from resolvers.consistency.check import Check, selected
+
+_APPROVED, _DECLINED = LinkAnswer.APPROVED.value, LinkAnswer.DECLINED.value
+_named = confirmation_link_members
+_link = confirmation_links
+
+
+def _event(kind: str, *keys: ColumnElement[int] | str) -> ColumnElement[str]:
+    """Returns the event of a mail, as the modules that post one write it."""
+    text: ColumnElement[str] = literal(kind, String)
+    for key in keys:
+        text = text + literal(":", String) + (literal(key, String) if isinstance(key, str) else cast(key, String))
+    return text
+
+
+def _missing(key: str, title: str, event: ColumnElement[str], *where: ColumnElement[bool]) -> Check:
+    demanded = select(event.label("event")).where(*where).distinct().subquery("demanded")
+    return Check(
+        key,
+        title,
+        [mails],
+        selected(
+            select(demanded.c.event).outerjoin(mails, mails.c.event == demanded.c.event).where(mails.c.id.is_(None)),
+            lambda row: f"there is no mail about {row.event}",
+        ),
+    )
+
+
+def _unfounded(kind: str, event: ColumnElement[str], *where: ColumnElement[bool]) -> Check:
+    written = select(mails.c.event).where(mails.c.event.startswith(f"{kind}:", autoescape=True))
+    return Check(
+        f"mail_{kind.replace('-', '_')}",
+        f"each mail “{kind}” is about something that has happened",
+        [mails],
+        selected(except_(written, select(event).where(*where)), lambda row: f"the mail {row.event} is about nothing"),
+    )
+
+
+def _unique() -> Check:
+    number = func.count()
+    return Check(
+        "mail_events",
+        "no event has two mails",
+        [mails],
+        selected(
+            select(mails.c.event, number.label("number")).group_by(mails.c.event).having(number > 1),
+            lambda row: f"there are {row.number} mails about {row.event}",
+        ),
+    )
+
+
+_approval = _event("access-link-approval", link_approvals.c.id, "owner")
+_decline = _event("access-link-decline", link_approvals.c.id, "owner")
+_of_link = _named.c.link_id == _link.c.id
+_answered = _link.c.answer == _APPROVED
+# Who had the access before the answer is told nothing.
+_is_new = exists().where(timeline_entries.c.grant_id == _named.c.grant_id, timeline_entries.c.at == _link.c.answered_at)
+
+OUTBOX_CHECKS = (
+    _unique(),
+    _missing(
+        "mails_of_approvals",
+        "the owner of each approved access link has a mail",
+        _approval,
+        link_approvals.c.answer == _APPROVED,
+    ),
+    _missing(
+        "mails_of_admissions",
+        "whoever was let in by a confirmation link has a mail",
+        _event("confirmation", _link.c.id, members.c.user_id),
+        and_(_of_link, _answered, members.c.id == _named.c.member_id, _is_new),
+    ),
+    _missing(
+        "mails_of_refusals",
+        "the client who confirmed has a mail about those who were not let in",
+        _event("confirmation-refused", _link.c.id, _link.c.answered_by_id),
+        and_(_of_link, _answered, _named.c.code.is_not(None)),
+    ),
+    _unfounded("access-link-approval", _approval, link_approvals.c.answer == _APPROVED),
+    # Whoever no longer works for the partner is not told: a decline may have no mail.
+    _unfounded("access-link-decline", _decline, link_approvals.c.answer == _DECLINED),
+)

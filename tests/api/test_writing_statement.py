@@ -11,6 +11,7 @@ from tests.api.asset_story import asset
 from tests.api.bulk import bulk_grants
 from tests.api.caller import Caller, operation
 from tests.api.example import WRITES, is_for_the_client
+from tests.api.matrix_story import entry
 from tests.api.write_story import Story, ids, node_id, pairs, permissions, product
 from tests.factory import ClientRow, Factory, GrantRow, MemberRow, SetRow
 from tests.statement_recorder import StatementRecorder
@@ -87,6 +88,7 @@ class Crowd:
         }
         matching = {"memberSearch": self.mark, "clientSearch": self.mark}
         change = {"onExisting": "CHANGE"}
+        matrix = {"entries": [entry(person, client, "Marketing") for person, client in self.cells]}
         return [
             (
                 "grant_access_dry_run",
@@ -104,6 +106,8 @@ class Crowd:
             ),
             ("copy_access", {"targets": targets, "access": {"copyFrom": node_id(self.source)}, **change}),
             ("change_access", {"targets": targets, "access": permissions({"notes.view": "ALL"})}),
+            ("plan_access_matrix", {"matrix": matrix}),
+            ("apply_access_matrix", {"matrix": matrix}),
             ("assign_teams", {"targets": targets, "teams": teams}),
             ("grant_default_sets", {"targets": targets, "access": {"defaultSet": True}, **change}),
             ("update_permission_set", narrowed),
@@ -205,6 +209,7 @@ OF_NONE = {"create_confirmation_link", "update_permission_set", "set_default_per
 WITHOUT_CELLS = {
     "add_member",
     "approve_access_link",
+    "cancel_operation",
     "create_api_token",
     "create_permission_set",
     "decline_access_link",
@@ -213,6 +218,7 @@ WITHOUT_CELLS = {
     "import_clients",
     "import_members",
     "report_permission_issue",
+    "retry_operation",
     "revoke_access_link",
     "revoke_api_token",
     "revoke_confirmation_link",

@@ -13,12 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from models.database import Database
 from resolvers.asset_import import import_assets
 from resolvers.client_import import import_clients
+from resolvers.demo.ecosystem import load_ecosystem
+from resolvers.demo.ecosystem_size import ecosystem_size
 from resolvers.demo.load import load_demo
 from resolvers.demo.sign_in import demo_people
-from resolvers.demo.size import THE_AGENCY, demo_size
 from resolvers.import_result import ImportResult, ImportStatus
 from resolvers.import_result import Progress as Report
-from resolvers.issuer import EPHEMERAL
 from resolvers.member_import import import_members
 from resolvers.partner_creation import partner_by_hub_id
 from resolvers.people_import import import_people
@@ -130,22 +130,33 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 
 
 def demo(
-    people: Annotated[int | None, typer.Option(help="People in all partners together.")] = None,
-    clients: Annotated[int | None, typer.Option(help="Clients in all partners together.")] = None,
-    grants_per_client: Annotated[int | None, typer.Option(help="People in each client.")] = None,
-    partners: Annotated[int | None, typer.Option(help="Agencies; one for a thousand people unless told.")] = None,
+    people: Annotated[int | None, typer.Option(help="People in all agencies together.")] = None,
+    clients: Annotated[int | None, typer.Option(help="Clients in all agencies together; two for each person.")] = None,
+    agencies: Annotated[
+        int | None, typer.Option(help="Agencies, a few large and many small; 600 for 28000 people.")
+    ] = None,
+    grants: Annotated[int | None, typer.Option(help="Grants in all agencies together; 18 for each client.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed gives other data of the same size; 1.")] = None,
 ) -> None:
     """Fill a new database with a fictitious agency, or with an ecosystem of any size.
 
-    Without options: 45 employees, 12 contractors and 300 clients, and a second agency that shares some accounts. The same options
-    give the same demo each time; what is there already stays.
+    Without options: 45 employees, 12 contractors and 300 clients, and a second agency that shares some accounts. With options:
+    agencies of all sizes with a history of their own, in a new database or beside the demo agency. The same options give the same
+    data each time; what is there already stays. An ecosystem that was interrupted goes on when the same command is repeated.
     """
-    size = demo_size(people, clients, grants_per_client, partners)
+    numbers = (people, clients, agencies, grants, seed)
+    size = (
+        None
+        if numbers == (None,) * len(numbers)
+        else ecosystem_size(people, clients, agencies, grants, 1 if seed is None else seed)
+    )
     with progress_bar("Clients") as report:
 
         async def work(database: Database) -> tuple[bool, dict[str, str]]:
-            issuer = link_issuer(load_settings()) if size == THE_AGENCY else EPHEMERAL
-            made = await load_demo(database, size, report, issuer=issuer)
+            if size is None:
+                made = await load_demo(database, report, issuer=link_issuer(load_settings()))
+            else:
+                made = await load_ecosystem(database, size, report)
             async with database.read() as connection:
                 return made, await demo_people(connection)
 

@@ -2,7 +2,6 @@
 
 import socket
 import sys
-from pathlib import Path
 from threading import Thread
 from time import process_time
 
@@ -35,12 +34,28 @@ def by_hand(file: str) -> ASGIApp:
 
 
 def main(kind: str, file: str) -> None:
-    """Serves until the standard input ends."""
+    """Serves until the standard input ends.
+
+    Args:
+        kind: ``hand`` for the page by hand, ``service``, or ``answering`` for the service without what it does by itself.
+        file: the SQLite file, or for the service the address of any database.
+    """
     configure_log("json", "warning")
-    app = by_hand(file) if kind == "hand" else make_service(load_settings(), Database(f"sqlite:///{file}"))
+    app = (
+        by_hand(file)
+        if kind == "hand"
+        else make_service(load_settings(), Database(file if "://" in file else f"sqlite:///{file}"))
+    )
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(app, loop="uvloop", http="httptools", lifespan="auto", log_config=None, access_log=False)
+        uvicorn.Config(
+            app,
+            loop="uvloop",
+            http="httptools",
+            lifespan="off" if kind == "answering" else "auto",
+            log_config=None,
+            access_log=False,
+        )
     )
 
     def answer() -> None:
@@ -54,4 +69,4 @@ def main(kind: str, file: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], str(Path(sys.argv[2])))
+    main(*sys.argv[1:])

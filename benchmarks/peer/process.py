@@ -14,7 +14,7 @@ from benchmarks.peer.write import WRITERS, Way
 from benchmarks.peer.written import written
 from models.database import Database
 
-_STATUS = Path("/proc/self/status")
+STATUS = Path("/proc/self/status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,10 @@ class Measurement:
     written: dict[str, list[str]]
 
 
-def _megabytes(field: str) -> float:
-    if _STATUS.exists():
-        lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
+def megabytes(field: str, status: Path = STATUS) -> float:
+    """Returns a number of the kernel's about the memory of a process; elsewhere than on Linux, the peak of our own."""
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(lines[field].split()[0]) / 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most / 1024**2 if sys.platform == "darwin" else most / 1024
@@ -48,11 +49,11 @@ async def measure(way: Way, url: str, people: int, clients: int, cells: int) -> 
         model = await read_model(database)
         await WRITERS[way](database, model, spare(people, clients, 1))
         gc.collect()
-        at_start = _megabytes("VmRSS")
+        at_start = megabytes("VmRSS")
         clock, cpu = perf_counter(), process_time()
         operation_id = await WRITERS[way](database, model, block)
         seconds, cpu = perf_counter() - clock, process_time() - cpu
-        peak = _megabytes("VmHWM")
+        peak = megabytes("VmHWM")
         return Measurement(block.size, seconds, cpu, at_start, peak, await written(database, operation_id))
     finally:
         await database.dispose()

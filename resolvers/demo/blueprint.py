@@ -1,16 +1,15 @@
-"""Which partners a demo has, and how clients are divided among them."""
+"""The two partners of the demo."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from resolvers.demo.cast import AGENCY_DOMAIN, STUDIO_DOMAIN
-from resolvers.demo.size import THE_AGENCY, DemoSize
+from resolvers.demo.size import THE_AGENCY
 
 FIRST_PARTNER = 9_000_001
 FIRST_ACCOUNT = 1_000_001
-RUN = 200
-"""Clients whose access one person arranges, one transaction in a large demo."""
-STORY_RUN = 50
+RUN = 50
+"""Clients whose access one person arranges."""
 
 BEGINNING = datetime(2025, 2, 3, 9, 0, tzinfo=UTC)
 DAYS = 600
@@ -38,12 +37,11 @@ class Blueprint:
     people: int
     clients: int
     grants: int
-    """Living grants in each client; about so many in the demo agency, where they differ."""
+    """About so many living grants in each client."""
     first_account: int
     shared_first: int
     shared: int
     """So many clients are accounts of the partner before, from ``shared_first`` on."""
-    story: bool
 
     @property
     def hub_id(self) -> int:
@@ -56,29 +54,24 @@ class Blueprint:
 
     def runs(self) -> list[Run]:
         """Returns the clients in runs, spread over the time of the demo."""
-        length = STORY_RUN if self.story else RUN
-        firsts = range(0, self.clients, length)
+        firsts = range(0, self.clients, RUN)
         return [
             Run(
                 number,
                 first,
-                min(first + length, self.clients),
+                min(first + RUN, self.clients),
                 BEGINNING + timedelta(days=DAYS * first / self.clients),
             )
             for number, first in enumerate(firsts)
         ]
 
 
-def blueprints(size: DemoSize) -> list[Blueprint]:
-    """Returns the partners of a demo."""
-    story = size == THE_AGENCY
-    shares = [(size.people, size.clients, 0), (12, 40, 15)] if story else _shares(size)
+def blueprints() -> list[Blueprint]:
+    """Returns the demo agency, and the studio that shares some of its accounts."""
     made: list[Blueprint] = []
     account = 0
-    for index, (people, clients, shared) in enumerate(shares):
-        number = (f"Fictitious Agency {index + 1}", f"agency-{index + 1}.example")
-        name, domain = _NAMES[index] if index < len(_NAMES) else number
-        before = made[-1].first_account if made else 0
+    for index, (people, clients, shared) in enumerate(((THE_AGENCY.people, THE_AGENCY.clients, 0), (12, 40, 15))):
+        name, domain = _NAMES[index]
         made.append(
             Blueprint(
                 index=index,
@@ -86,24 +79,11 @@ def blueprints(size: DemoSize) -> list[Blueprint]:
                 domain=domain,
                 people=people,
                 clients=clients,
-                grants=size.grants_per_client,
+                grants=THE_AGENCY.grants_per_client,
                 first_account=account,
-                shared_first=before,
+                shared_first=made[-1].first_account if made else 0,
                 shared=shared,
-                story=story,
             )
         )
         account += clients - shared
     return made
-
-
-def _shares(size: DemoSize) -> list[tuple[int, int, int]]:
-    people, clients = _divided(size.people, size.partners), _divided(size.clients, size.partners)
-    # Fewer than a half, so that the partner before has so many of its own.
-    return [
-        (people[index], clients[index], 0 if index == 0 else clients[index] // 50) for index in range(size.partners)
-    ]
-
-
-def _divided(total: int, parts: int) -> list[int]:
-    return [total * (index + 1) // parts - total * index // parts for index in range(parts)]

@@ -73,10 +73,10 @@ THE_CLIENT = DemoPerson(
 )
 
 
-def cast(partner: int, count: int, domain: str, *, story: bool) -> list[Person]:
+def cast(partner: int, count: int, domain: str) -> list[Person]:
     """Returns the members of a partner, the same each time."""
-    named = _NAMED if partner == 0 else (("Bella", "Brandt"),) if story else ()
-    leads = max(2, min(3 if story else count // 20, count // 4))
+    named = _NAMED if partner == 0 else (("Bella", "Brandt"),)
+    leads = max(2, min(3, count // 4))
     contractors = round(count * 12 / 57)
     people = []
     for index in range(count):
@@ -86,8 +86,7 @@ def cast(partner: int, count: int, domain: str, *, story: bool) -> list[Person]:
         people.append(
             _person(Person(first, last, email), index - leads, index, contractor=index >= count - contractors)
         )
-    if partner < 2:
-        people[-1] = CONTRACTOR
+    people[-1] = CONTRACTOR
     return people
 
 

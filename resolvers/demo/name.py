@@ -33,6 +33,8 @@ _TAIL = _words(
     "Shoes Software Solar Tea Theatres Toys Travel Vets Watches Wind"
 )
 
+_TRADE = _words("Agency Studio Partners Consulting Digital Media Collective Works Lab Growth")
+
 
 def person_name(number: int) -> tuple[str, str]:
     """Returns first and last name; 2,450 different ones."""
@@ -51,6 +53,15 @@ def company_name(number: int) -> str:
     body, rest = (rest + head) % len(_BODY), rest // len(_BODY)
     tail, rest = (rest + head * 3 + body) % len(_TAIL), rest // len(_TAIL)
     name = f"{_HEAD[head]} {_BODY[body]} {_TAIL[tail]}"
+    return f"{name} {rest + 1}" if rest else name
+
+
+def agency_name(number: int) -> str:
+    """Returns an agency's name; 6,000 different ones, later ones with a number."""
+    head, rest = number % len(_HEAD), number // len(_HEAD)
+    body, rest = (rest + head) % len(_BODY), rest // len(_BODY)
+    trade, rest = (rest + head * 3 + body) % len(_TRADE), rest // len(_TRADE)
+    name = f"{_HEAD[head]} {_BODY[body]} {_TRADE[trade]}"
     return f"{name} {rest + 1}" if rest else name
 
 

@@ -66,22 +66,21 @@ def crew_of(people: Sequence[Person]) -> Crew:
 def placements(blueprint: Blueprint, crew: Crew, number: int, lead: int) -> list[Placement]:
     """Returns everybody who is, or was, in a client of the partner."""
     rng = random.Random(f"{blueprint.index}/{number}")  # noqa: S311 the same demo each time, nothing secret
-    living = rng.randint(1, 2 * blueprint.grants - 1) if blueprint.story else blueprint.grants
-    if blueprint.story and (number % 23 == 11 or living == 0):
+    living = rng.randint(1, 2 * blueprint.grants - 1)
+    if number % 23 == 11:
         return []
     locked_out = number % 17 == 5
     made = [Placement(crew.leads[lead], Way.ADMITTED, 0, Fate.DEACTIVATED if locked_out else Fate.KEPT)]
     if number % 6 == 1:
         made.append(Placement(crew.super_admin, Way.SUPER_ADMIN, 0))
-        if blueprint.story and number % 24 == 19:
+        if number % 24 == 19:
             return made[1:]
     if not locked_out and number % 2 == 0:
         made.append(Placement(crew.reduced, Way.REDUCED, 0))
     if not locked_out and number % 3 == 0:
         made.append(Placement(crew.leads[(lead + 1) % len(crew.leads)], Way.DEPUTY, 0))
-    made = made[:living] if not blueprint.story else made
-    reduced = blueprint.story and any(placement.way is Way.REDUCED for placement in made)
-    removed = 1 if blueprint.story and number % 13 == 1 else 0
+    reduced = any(placement.way is Way.REDUCED for placement in made)
+    removed = 1 if number % 13 == 1 else 0
     chosen = rng.sample(crew.workers, min(max(0, living - len(made)) + removed, len(crew.workers)))
     for position, person in enumerate(chosen):
         way = Way.BY_REDUCED if reduced and position == 1 else Way.WORKER

@@ -66,7 +66,7 @@ async def write_people(connection: AsyncConnection, blueprint: Blueprint) -> Tro
     partner_id: int = (
         await connection.execute(insert(partners).values(**values, created_at=BEGINNING).returning(partners.c.id))
     ).scalar_one()
-    people = cast(blueprint.index, blueprint.people, blueprint.domain, story=blueprint.story)
+    people = cast(blueprint.index, blueprint.people, blueprint.domain)
     emails = [email_key(person.email) for person in people]
     known = await _user_ids(connection, emails)
     rows = [

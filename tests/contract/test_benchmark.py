@@ -2,18 +2,22 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import orjson
 import pytest
 from sqlalchemy.engine import URL
 
-from benchmarks import bulk
+from benchmarks import bulk, durable, scale
 from benchmarks.page import answer_of_schema, fill
 from benchmarks.peer.clients_page import clients_page, connect
+from benchmarks.peer.ecosystem import bulk_speed
 from benchmarks.peer.process import Measurement, measure
+from benchmarks.peer.served import FailedAnswerError, Request, ask, serving
 from benchmarks.peer.write import Way
 from models.database import Database
+from resolvers.demo.ecosystem_size import ecosystem_size
 
 PEOPLE, CLIENTS = 5, 8
 CELLS = PEOPLE * CLIENTS
@@ -71,3 +75,58 @@ def test_the_page_made_by_hand_is_the_page_of_the_schema(tmp_path: Path) -> None
     by_schema, by_hand = asyncio.run(both())
     assert by_schema == by_hand
     assert by_schema.count(b'"displayName"') == 25
+
+
+def test_ecosystems_are_made_or_found_and_asked_in_turns(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every operation is answered without errors; the table says how large they are."""
+    with scale.stages(["sqlite"], [ecosystem_size(30, 15, 2, 90)]) as made:
+        (url,) = (place.url for place in made)
+        with scale.stages([url, url], []) as found, serving(url) as service:
+            assert [(place.people, place.clients, place.loading_seconds) for place in found] == [(30, 15, None)] * 2
+            taken = scale.measure(found, [service] * 2, rounds=1, requests=1)
+            assert all(len(rounds) == 1 for each in taken.values() for rounds in each)
+            with closing(service.connect()) as connection, pytest.raises(FailedAnswerError):
+                ask(connection, Request.of("nobody", "{ viewer { user { id } } }", {}))
+            assert 40 < service.megabytes() <= service.megabytes("VmHWM") < 600
+            scale.report(found, taken)
+            scale.sizing(found, [service] * 2, taken)
+        cells, seconds = asyncio.run(bulk_speed(found[0]))
+        assert cells > 10
+        assert seconds > 0
+        # The bulk grant was undone, so it can be measured again.
+        assert asyncio.run(bulk_speed(found[0]))[0] == cells
+    said = capsys.readouterr().out
+    assert "asked by the owner of the largest agency" in said
+    assert said.count("ClientsPage") == 2
+    assert len([line for line in said.splitlines() if line.split()[:2] == ["30", "15"]]) == 2
+
+
+def test_a_large_operation_is_queued_carried_out_and_read_beside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durable, "PAGES_BEFORE", 4)
+    monkeypatch.setenv("CAM_QUEUE_ABOVE", "30")
+    with bulk.sqlite_copies(tmp_path, PEOPLE, CLIENTS) as fresh:
+        asked = asyncio.run(durable.prepare(fresh(), PEOPLE, CLIENTS))
+        before, during, seconds = durable.reading(asked)
+        with pytest.raises(durable.NotDoneError, match="1 outcomes, of 3"):
+            asyncio.run(durable.finished(asked.url, 2, 3))
+    assert before
+    assert during
+    one = durable.Round(0.2, seconds, seconds, 100.0, before, during, seconds)
+    durable.tell(CELLS, one)
+    durable.judge([one, one])
+    said = capsys.readouterr().out
+    assert "answer, CPU ms: 200.00, demanded ≤ 300: met" in said
+    assert "speed × bare INSERT … SELECT: 1.00, demanded ≥ 0.5: met" in said
+
+
+@pytest.mark.thorough
+def test_the_whole_benchmark_of_a_large_operation_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    durable.main(["--people", "30", "--clients", "400", "--rounds", "1"])
+    assert "NOT MET" not in capsys.readouterr().out.partition("answer, CPU ms")[2].splitlines()[0]
+
+
+def test_a_percentile_is_one_of_the_values() -> None:
+    assert durable.percentile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert durable.percentile([3.0, 1.0, 2.0], 0.99) == 3.0

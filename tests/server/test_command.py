@@ -68,10 +68,23 @@ def agency(cam: Cam) -> Cam:
 def test_help_tells_all(cam: Cam) -> None:
     result = cam("--help")
     assert result.code == 0
-    for command in ("serve", "migrate", "demo", "import", "token", "partner", "outbox", "feedback", "rule", "schema"):
+    for command in (
+        "serve",
+        "worker",
+        "migrate",
+        "demo",
+        "import",
+        "token",
+        "partner",
+        "outbox",
+        "feedback",
+        "rule",
+        "schema",
+    ):
         assert command in result.out
     for arguments in (
         ("serve",),
+        ("worker",),
         ("import", "clients"),
         ("import", "people"),
         ("import", "assets"),
@@ -148,10 +161,11 @@ def test_a_token_is_the_last_line_alone_and_can_be_listed_and_revoked(agency: Ca
 
 def test_the_demo_is_loaded_once(cam: Cam) -> None:
     cam("migrate")
-    first, *people = cam("demo", "--people", "30", "--clients", "5", "--grants-per-client", "3").out.splitlines()
+    first, *people = cam("demo", "--people", "30", "--clients", "5", "--grants", "15").out.splitlines()
     assert first == "The demo is loaded."
-    assert not people or "cam token create" in people[0]
-    assert "already" in cam("demo", "--people", "30", "--clients", "5", "--grants-per-client", "3").out
+    assert "cam token create" in people[0]
+    assert "super admin of the largest agency" in people[1]
+    assert "already" in cam("demo", "--people", "30", "--clients", "5", "--grants", "15").out
     assert "partners already" in cam("demo").failure
 
 
@@ -221,7 +235,8 @@ def test_cases_that_cannot_be_answered_are_named(cam: Cam, tmp_path: Path, conte
             "no partner with the Hub ID 78",
         ),
         (("partner", "admit", "--partner", "77", "--email", "x@my.example", "--all"), 1, "no member"),
-        (("demo", "--people", "5"), 1, "--people"),
+        (("demo", "--people", "3"), 1, "--people"),
+        (("demo", "--people", "40"), 1, "partners already"),
         (("rule", "nowhere.json"), 1, "nowhere.json"),
     ],
 )

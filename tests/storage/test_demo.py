@@ -25,7 +25,6 @@ from models.user import users
 from resolvers.demo.load import is_new, load_demo
 from resolvers.demo.name import company_domain, company_name
 from resolvers.demo.sign_in import demo_tokens
-from resolvers.demo.size import THE_AGENCY, DemoSize, demo_size
 from resolvers.error import RefusedError
 from resolvers.interning import state_contents
 from resolvers.sign_in import InvalidTokenError, sign_in
@@ -119,7 +118,7 @@ async def check_states(connection: AsyncConnection) -> None:
 
 async def test_the_agency_is_what_people_are_promised(database: Database) -> None:
     assert await is_new(database)
-    assert await load_demo(database, THE_AGENCY)
+    assert await load_demo(database)
     assert not await is_new(database)
     async with database.read() as connection:
         agency, studio = (await connection.execute(select(partners).order_by(partners.c.hub_id))).all()
@@ -184,7 +183,7 @@ async def test_the_agency_is_what_people_are_promised(database: Database) -> Non
 
 
 async def test_the_agency_is_valid_under_the_rules(database: Database) -> None:
-    await load_demo(database, THE_AGENCY)
+    await load_demo(database)
     async with database.read() as connection:
         await check_counters(connection)
         await check_history(connection)
@@ -192,7 +191,7 @@ async def test_the_agency_is_valid_under_the_rules(database: Database) -> None:
 
 
 async def test_the_demo_is_the_same_on_both_databases_and_each_time(database: Database) -> None:
-    await load_demo(database, THE_AGENCY)
+    await load_demo(database)
     async with database.read() as connection:
         found = await everything(connection)
     first = SEEN.setdefault("demo", found)
@@ -205,13 +204,11 @@ SEEN: dict[str, dict[str, list[tuple[Any, ...]]]] = {}
 """The demo of the first run of the test above, which each later one must equal."""
 
 
-async def test_loading_again_changes_nothing_and_another_demo_is_refused(database: Database) -> None:
-    await load_demo(database, THE_AGENCY)
+async def test_loading_again_changes_nothing(database: Database) -> None:
+    await load_demo(database)
     async with database.read() as connection:
         before = await everything(connection)
-    assert not await load_demo(database, demo_size())
-    with pytest.raises(RefusedError, match="partners already"):
-        await load_demo(database, demo_size(people=100, clients=10))
+    assert not await load_demo(database)
     async with database.read() as connection:
         assert await everything(connection) == before
 
@@ -219,7 +216,7 @@ async def test_loading_again_changes_nothing_and_another_demo_is_refused(databas
 async def test_a_database_with_partners_of_its_own_gets_no_demo(database: Database, factory: Factory) -> None:
     await factory.partner()
     with pytest.raises(RefusedError, match="partners already"):
-        await load_demo(database, THE_AGENCY)
+        await load_demo(database)
 
 
 class StopError(Exception):
@@ -231,64 +228,11 @@ def stop(done: int, total: int) -> None:
         raise StopError
 
 
-async def test_an_interrupted_demo_is_named(database: Database) -> None:
-    size = demo_size(people=60, clients=450, grants_per_client=2)
-    with pytest.raises(StopError):
-        await load_demo(database, size, stop)
-    with pytest.raises(RefusedError, match="interrupted"):
-        await load_demo(database, size)
-
-
 async def test_an_interrupted_agency_leaves_nothing(database: Database) -> None:
     with pytest.raises(StopError):
-        await load_demo(database, THE_AGENCY, stop)
+        await load_demo(database, stop)
     assert await is_new(database)
-    assert await load_demo(database, THE_AGENCY)
-
-
-async def test_an_ecosystem_has_the_numbers_asked_for(database: Database) -> None:
-    size = demo_size(people=90, clients=301, grants_per_client=7, partners=3)
-    told: list[tuple[int, int]] = []
-    await load_demo(database, size, lambda done, total: told.append((done, total)))
-    assert told[-1] == (301, 301)
-    async with database.read() as connection:
-        assert await connection.scalar(select(func.count()).select_from(partners)) == 3
-        assert await connection.scalar(select(func.count()).select_from(members)) == 90
-        assert await connection.scalar(select(func.count()).select_from(clients)) == 301
-        living = select(grants.c.client_id, func.count().label("people")).where(
-            grants.c.client_id.is_not(None), grants.c.ended == 0
-        )
-        counts = {row.people for row in await connection.execute(living.group_by(grants.c.client_id))}
-        assert counts == {7}
-        assert len((await connection.execute(select(accounts.c.id))).all()) < 301
-        await check_counters(connection)
-        await check_history(connection)
-        await check_states(connection)
-
-
-@pytest.mark.parametrize(
-    "numbers",
-    [
-        {"people": 19},
-        {"people": 28_001},
-        {"clients": 0},
-        {"clients": 55_001},
-        {"grants_per_client": -1},
-        {"people": 100, "clients": 55_000, "grants_per_client": 60},
-        {"people": 40, "grants_per_client": 31},
-        {"people": 40, "partners": 3},
-        {"partners": 0},
-        {"clients": 3, "partners": 4},
-    ],
-)
-def test_numbers_that_do_not_go_together_are_refused(numbers: dict[str, int]) -> None:
-    with pytest.raises(RefusedError):
-        demo_size(**numbers)
-
-
-def test_the_whole_ecosystem_is_a_size() -> None:
-    assert demo_size(28_000, 55_000, 18) == DemoSize(28_000, 55_000, 18, 28)
-    assert demo_size() == THE_AGENCY
+    assert await load_demo(database)
 
 
 def test_every_company_has_a_name_and_a_domain_of_its_own() -> None:
@@ -299,7 +243,7 @@ def test_every_company_has_a_name_and_a_domain_of_its_own() -> None:
 async def test_each_start_gives_the_demo_people_new_tokens(database: Database) -> None:
     async with database.write() as session:
         assert await demo_tokens(await session.connection()) == []
-    await load_demo(database, THE_AGENCY)
+    await load_demo(database)
     async with database.write() as session:
         first = await demo_tokens(await session.connection())
     async with database.write() as session:

@@ -5,13 +5,15 @@ first write, so two tasks that read and then write lose updates without an error
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from copy import copy
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import Connection, Row, Select, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
@@ -19,7 +21,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+from models.conflict import note_commit
+from models.postgresql import one_host_each, postgresql_engine
+from models.replica import Freshness, Replica
+from models.tenancy import OPTION, Tenancy
+
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+REPLICA_CONNECT_SECONDS = "2"
+"""The primary answers as well, so nobody waits long for a copy that does not."""
 BUSY_MILLISECONDS = 15_000
 """How long a writer waits for another process's write on SQLite."""
 TURN_SECONDS = 60
@@ -29,7 +38,7 @@ Topic: TypeAlias = tuple[str, int]
 """What a transaction has changed, so that whoever waits for it looks again: a kind and a key."""
 
 
-_TOUCHED = "touched"
+_touched: WeakKeyDictionary[Any, set[Topic]] = WeakKeyDictionary()
 
 
 class DatabaseUrlError(ValueError):
@@ -43,9 +52,9 @@ def database_url(text: str) -> URL:
         DatabaseUrlError: if it is no address, or one of another kind of database.
     """
     try:
-        url = make_url(text)
+        url = make_url(one_host_each(text))
         driver = DRIVERS[url.get_backend_name()]
-    except (ArgumentError, KeyError) as error:
+    except (ArgumentError, ValueError, KeyError) as error:
         raise DatabaseUrlError(
             "CAM_DATABASE_URL must be like sqlite:///data/cam.sqlite3 or postgresql://user@host/name."
         ) from error
@@ -54,21 +63,63 @@ def database_url(text: str) -> URL:
     return url.set(drivername=driver)
 
 
+def postgresql_url(text: str, setting: str) -> URL:
+    """Returns the address of a PostgreSQL database with the driver that the service uses.
+
+    Raises:
+        DatabaseUrlError: if it is none.
+    """
+    with suppress(DatabaseUrlError):
+        url = database_url(text)
+        if url.get_backend_name() == "postgresql":
+            return url
+    raise DatabaseUrlError(f"{setting} must be like postgresql://user@host/name.")
+
+
 class Database:
     """An engine with its two doors: ``read`` and ``write``."""
 
-    def __init__(self, url: str | URL, *, durable: bool = True, pool_size: int = 5) -> None:
+    def __init__(
+        self,
+        url: str | URL,
+        *,
+        durable: bool = True,
+        pool_size: int = 5,
+        sorts_in_files: bool = False,
+        pooled: bool = False,
+        replica: URL | None = None,
+        direct: URL | None = None,
+    ) -> None:
         """Opens nothing yet.
 
         Args:
             url: the address, with or without a driver.
             durable: False lets SQLite skip the flush to disk at commit (tests).
             pool_size: connections kept open.
+            sorts_in_files: lets SQLite sort what is large on the disk, with little memory.
+            pooled: a pooler stands before PostgreSQL, which shares its connections between transactions.
+            replica: the address of a streaming copy of a PostgreSQL database, for lists and reports.
+            direct: the address past the pooler.
         """
         self.url = database_url(url) if isinstance(url, str) else url
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._sorts_in_files = sorts_in_files
         self._writer = asyncio.Lock() if self.is_sqlite else None
-        self.engine = self._sqlite_engine(durable, pool_size) if self.is_sqlite else self._postgresql_engine(pool_size)
+        self.direct_url = direct or self.url
+        """Where LISTEN works, and whatever else keeps a connection to itself."""
+        self.engine = (
+            self._sqlite_engine(durable, pool_size)
+            if self.is_sqlite
+            else postgresql_engine(self.url, pool_size=pool_size, pooled=pooled)
+        )
+        self.replica: Replica | None = None
+        if replica is not None:
+            if "connect_timeout" not in replica.query:
+                replica = replica.update_query_dict({"connect_timeout": REPLICA_CONNECT_SECONDS})
+            copies = postgresql_engine(replica, pool_size=pool_size, pooled=pooled)
+            self.replica = Replica(copies, self.engine, pooled=pooled)
+        self._whole: Database | None = None
+        """What this is a view of (``for_tenants``)."""
         self.on_commit: list[Callable[[frozenset[Topic]], None]] = []
         """Called with the topics of each transaction that was committed and had any (``touch``)."""
 
@@ -110,8 +161,8 @@ class Database:
                 "journal_mode=WAL",
                 f"synchronous={'FULL' if durable else 'OFF'}",
                 "foreign_keys=ON",
-                "temp_store=MEMORY",
-                "cache_size=-65536",
+                f"temp_store={'FILE' if self._sorts_in_files else 'MEMORY'}",
+                f"cache_size={-16_384 if self._sorts_in_files else -65_536}",
             ):
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
@@ -124,14 +175,35 @@ class Database:
         event.listen(engine.sync_engine, "begin", begin)
         return engine
 
-    def _postgresql_engine(self, pool_size: int) -> AsyncEngine:
-        return create_async_engine(self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+    def for_tenants(self, tenancy: Tenancy) -> "Database":
+        """Returns this database as somebody may see it: where row-level security is on, no transaction finds other rows."""
+        if self.is_sqlite:
+            return self
+        whole = self.everything()
+        view = copy(whole)
+        view.engine = whole.engine.execution_options(**{OPTION: tenancy})
+        view._whole = whole  # noqa: SLF001 of the same class
+        return view
+
+    def everything(self) -> "Database":
+        """Returns this database with all of its rows, for what is decided across tenants."""
+        return self._whole or self
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Yields a connection for a few reading statements, all of one moment on SQLite."""
         async with self.engine.connect() as connection:
             yield connection
+
+    async def rows(self, statement: Select[Any], freshness: Freshness | None = None) -> Sequence[Row[Any]]:
+        """Returns what one statement selects, from the copy where ``freshness`` lets it answer and it is there and fresh enough."""
+        if self.replica is not None and freshness is not None and freshness.copy:
+            found = await self.replica.rows(statement, freshness.position, self.engine.get_execution_options())
+            if found is not None:
+                return found
+        async with self.read() as connection:
+            rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
+            return rows
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
@@ -149,7 +221,8 @@ class Database:
         """
         async with self._transaction() as transaction, _session(transaction) as session:
             yield session
-        touched: set[Topic] = session.info.get(_TOUCHED, set())
+            touched = _touched.pop((await session.connection()).sync_connection, None)
+        note_commit()
         if touched:
             for listener in self.on_commit:
                 listener(frozenset(touched))
@@ -189,11 +262,14 @@ class Database:
     async def dispose(self) -> None:
         """Closes every connection."""
         await self.engine.dispose()
+        if self.replica is not None:
+            await self.replica.engine.dispose()
 
 
-def touch(session: AsyncSession, *topics: Topic) -> None:
-    """Notes what a transaction changes; ``Database.on_commit`` is told when it is committed."""
-    session.info.setdefault(_TOUCHED, set()).update(topics)
+def touch(connection: AsyncConnection, *topics: Topic) -> None:
+    """Notes what a transaction of ``Database.write`` changes; ``Database.on_commit`` is told when it is committed."""
+    if connection.sync_connection is not None:
+        _touched.setdefault(connection.sync_connection, set()).update(topics)
 
 
 @asynccontextmanager

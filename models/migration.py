@@ -13,10 +13,14 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+from models import row_security
 from models.database import Database
 from models.metadata import metadata
+from models.search_index import INDEXES, make_search_index
 
 NEWER = "The database was written by a newer version of this service. Start that version, or restore a backup."
+JOB_QUEUE = "procrastinate_"
+"""How the tables begin that are not ours but the job queue's (PostgreSQL)."""
 
 
 class MigrationError(RuntimeError):
@@ -83,8 +87,16 @@ async def upgrade(database: Database, revision: str = "head") -> None:
     """
 
     def move(connection: Connection) -> None:
-        _revision(connection)
+        before = _revision(connection)
+        is_secured = row_security.is_on(connection)
+        if is_secured and before != head():
+            # No column can change that a policy names; nobody else sees it gone, for it is all one transaction.
+            row_security.switch_off(connection)
         command.upgrade(alembic_config(connection), revision)
+        if is_secured:
+            row_security.refresh(connection)
+        if revision == "head":
+            make_search_index(connection)
         _write_nothing(connection)
 
     database.make_folder()
@@ -92,12 +104,36 @@ async def upgrade(database: Database, revision: str = "head") -> None:
 
 
 async def downgrade(database: Database, revision: str) -> None:
-    """Moves the tables down to a version.
+    """Moves the tables down to a version, without row-level security: a service of that version may know nothing of it.
 
     Raises:
         MigrationError: as ``upgrade``.
     """
-    await _run(database, lambda connection: command.downgrade(alembic_config(connection), revision))
+
+    def move(connection: Connection) -> None:
+        row_security.switch_off(connection)
+        command.downgrade(alembic_config(connection), revision)
+
+    await _run(database, move)
+
+
+async def secure(database: Database, role: str | None = None) -> None:
+    """Switches row-level security on, for the role of this connection or another one.
+
+    Raises:
+        MigrationError: as ``upgrade``.
+        RowSecurityError: if it cannot hold for that role, and on SQLite.
+    """
+    await _run(database, lambda connection: row_security.switch_on(connection, role))
+
+
+async def unsecure(database: Database) -> None:
+    """Switches row-level security off.
+
+    Raises:
+        MigrationError: as ``upgrade``.
+    """
+    await _run(database, row_security.switch_off)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -113,12 +149,18 @@ def _revision(connection: Connection) -> str | None:
 
 
 async def check_writable(database: Database) -> None:
-    """Finds out before the first request whether the migrated database can be written.
+    """Finds out before the first request whether the migrated database can be written, and whether its walls hold for us.
 
     Raises:
         MigrationError: as ``upgrade``.
+        RowSecurityError: if row-level security is on, but not for the role of this connection.
     """
-    await _run(database, _write_nothing)
+
+    def judge(connection: Connection) -> None:
+        _write_nothing(connection)
+        row_security.check(connection)
+
+    await _run(database, judge)
 
 
 def _write_nothing(connection: Connection) -> None:
@@ -166,11 +208,18 @@ async def state(database: Database) -> str | None:
     )
 
 
+def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    if kind == "index":
+        return name not in INDEXES
+    return kind != "table" or not (name or "").startswith(JOB_QUEUE)
+
+
 async def differences(database: Database) -> list[object]:
     """Returns what differs between the tables in the database and those in the code: nothing, when migrations are fresh."""
+    options = {"compare_type": True, "include_name": _is_ours}
     async with database.read() as connection:
         return list(
             await connection.run_sync(
-                lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), metadata)
+                lambda sync: compare_metadata(MigrationContext.configure(sync, opts=options), metadata)
             )
         )

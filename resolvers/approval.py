@@ -84,7 +84,7 @@ async def approve_access_link(
             (L5, R12), ALREADY_SUPER_ADMIN (L2), or CONFLICT for a ceiling that would come too late.
     """
     limit = None if ceiling is None else approved_ceiling(ceiling)
-    async with database.write() as session:
+    async with database.everything().write() as session:
         first = await remembered(session, call)
         if first is not None:
             return Answered(*first)
@@ -103,7 +103,7 @@ async def decline_access_link(
     Raises:
         RefusedError: NOT_FOUND (T1, L8), FORBIDDEN, or CONFLICT if the access that the link gave is there.
     """
-    async with database.write() as session:
+    async with database.everything().write() as session:
         first = await remembered(session, call)
         if first is not None:
             return Answered(*first)

@@ -145,7 +145,8 @@ async def decide_as_client(
         RefusedError: NOT_FOUND for an account or a partner that the viewer does not know of (T1), FORBIDDEN, and what the work
             refuses.
     """
-    async with database.rehearse() if order.dry_run else database.write() as session:
+    everything = database.everything()
+    async with everything.rehearse() if order.dry_run else everything.write() as session:
         first = None if order.dry_run else await remembered(session, call)
         if first is not None:
             account_id, client_id, changed, refused, ceiling, lacks = first

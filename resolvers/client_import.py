@@ -15,6 +15,7 @@ from models.database import Database
 from models.dialect import insert_many, insert_or_ignore, lock_rows
 from models.partner import partners
 from models.table import now
+from models.tenancy import everything
 from models.text import fold
 from resolvers import import_cell
 from resolvers.entry_file import EntryFile, read_entries
@@ -113,7 +114,8 @@ async def write_clients(
     # With them go other partners' clients in accounts whose official name this partner may change, for it is searched there too.
     registered = select(accounts.c.id).where(accounts.c.registered_by_id == partner_id)
     touched = or_(clients.c.partner_id == partner_id, clients.c.account_id.in_(registered))
-    await lock_rows(connection, select(clients.c.id).where(touched).order_by(clients.c.id))
+    async with everything(connection):
+        await lock_rows(connection, select(clients.c.id).where(touched).order_by(clients.c.id))
     await lock_rows(connection, registered.order_by(accounts.c.id))
     # One order for all writers, so that two partners' imports cannot wait for each other.
     entries = sorted((entry for entry in file.entries if entry.hub_id != own_hub_id), key=lambda entry: entry.hub_id)
@@ -163,7 +165,9 @@ async def _write(connection: AsyncConnection, partner_id: int, entries: Sequence
             status[entry.line] = ImportStatus.UPDATED if account.id in changed else ImportStatus.UNCHANGED
     await insert_many(connection, clients, new)
     await _update(connection, updates, (*_OWN, "sort_name", "search_text"))
-    await _refresh_texts(connection, changed)
+    if changed:
+        async with everything(connection):
+            await _refresh_texts(connection, changed)
     if new:
         known |= await _clients(connection, partner_id, [row["account_id"] for row in new])
     results += [

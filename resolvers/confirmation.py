@@ -79,7 +79,7 @@ async def answer_confirmation(
             it comes too late.
     """
     ceiling = None if draft.ceiling is None else requested_state(draft.ceiling, *CEILING)
-    async with database.write() as session:
+    async with database.everything().write() as session:
         first = await remembered(session, call)
         if first is not None:
             return Answered(*first)

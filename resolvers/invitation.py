@@ -166,7 +166,10 @@ async def invitation_by_token(reader: Reader, token: str) -> InvitationRecord | 
     hashed, at = token_hash(_readable_token(token)), now()
     meant = or_(_FOR.c.account_id.is_(None), _FOR.c.account_id.in_(readable_accounts(reader.viewer)))
     found = await _invitations(
-        reader, [links.c.token_hash == hashed for links in _LINKS.values()], is_living_at=at, conditions=[meant]
+        reader.everything(),
+        [links.c.token_hash == hashed for links in _LINKS.values()],
+        is_living_at=at,
+        conditions=[meant],
     )
     return next((invitation for hash_, invitation in found if same(hash_, hashed)), None)
 
@@ -176,12 +179,14 @@ async def pending_invitations(reader: Reader, account_ids: Sequence[int]) -> lis
 
     A link whose owner cannot become partner admin at present is left out until they can (R12).
     """
-    here = select(clients.c.id).where(clients.c.account_id.in_(set(account_ids)))
+    # Of the viewer's own accounts even if nothing else said so: who asks is seen past the wall, being of no tenant of theirs.
+    here = select(clients.c.id).where(clients.c.account_id.in_(set(account_ids) & set(reader.viewer.account_ids)))
     narrowed = [access_links.c.client_id.in_(here) & ~is_answered(), confirmation_links.c.client_id.in_(here)]
     own = _FOR.c.account_id.in_(readable_accounts(reader.viewer))
     in_program = partners.c.program != PartnerProgram.NONE.value
     by_account: dict[int | None, list[InvitationRecord]] = {key: [] for key in account_ids}
-    for _, found in await _invitations(reader, narrowed, is_living_at=now(), conditions=[own, in_program]):
+    asked = await _invitations(reader.everything(), narrowed, is_living_at=now(), conditions=[own, in_program])
+    for _, found in asked:
         if found.kind is InvitationKind.CONFIRMATION_LINK or any(person.eligible for person in found.people):
             by_account[found.account_id].append(found)
     for pending in by_account.values():
@@ -192,7 +197,7 @@ async def pending_invitations(reader: Reader, account_ids: Sequence[int]) -> lis
 async def answered_invitation(reader: Reader, kind: InvitationKind, link_id: int) -> InvitationRecord:
     """Returns what a link asked for, living or not, for whoever has just answered it."""
     named = [links.c.id == link_id if links is _LINKS[kind] else false() for links in _LINKS.values()]
-    ((_, found),) = await _invitations(reader, named)
+    ((_, found),) = await _invitations(reader.everything(), named)
     return found
 
 

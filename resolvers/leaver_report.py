@@ -113,7 +113,8 @@ async def leaver_reports_by_member(reader: Reader, parents: Sequence[MemberRecor
         .with_only_columns(*columns)
     )
     rows: dict[int, list[Any]] = {}
-    for row in await reader.rows(statement):
+    # With the super admins of all tenants: the people whom it is about were found behind the wall.
+    for row in await reader.everything().rows(statement):
         rows.setdefault(row.id, []).append(row)
     return [_report(parent, rows[parent.id]) for parent in parents]
 
@@ -159,7 +160,7 @@ async def leaver_clients_by_member(
     if consequences is not None:
         choice = choice.where(consequence(grants, now()).in_([told.value for told in consequences]))
     keys = [parent.id for parent in parents]
-    return await _CLIENTS.pages(reader, members, keys, choice, order=_BY_CLIENT, request=page)
+    return await _CLIENTS.pages(reader.everything(), members, keys, choice, order=_BY_CLIENT, request=page)
 
 
 async def led_clients_by_member(

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from models.member import ManagerRights, MemberKind
 from models.partner import PartnerProgram
+from models.tenancy import Tenancy
 from resolvers.error import AccessCode, AccessError, RefusalCode, refuse
 
 
@@ -43,6 +44,8 @@ class Viewer:
     user_id: int
     scopes: frozenset[str]
     memberships: tuple[Membership, ...]
+    account_ids: tuple[int, ...] = ()
+    """The accounts whose own people the viewer was one of when signing in, for the second wall (``tenancy``)."""
     token_expires_at: datetime | None = None
     """When the token ends that was sent; None for never."""
 
@@ -55,6 +58,11 @@ class Viewer:
     def partner_ids(self) -> list[int]:
         """Returns all partners the viewer is a member of."""
         return [membership.partner_id for membership in self.memberships]
+
+    @property
+    def tenancy(self) -> Tenancy:
+        """Returns whose rows the viewer may be shown at all: the wall that stands behind ``resolvers.readable``."""
+        return Tenancy(tuple(self.partner_ids), self.account_ids, self.user_id)
 
     def membership(self, partner_id: int) -> Membership | None:
         """Returns the viewer's place in a partner, if there is one."""

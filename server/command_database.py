@@ -8,8 +8,10 @@ import uvloop
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models import migration
+from models.clock import clock
 from models.database import Database
 from resolvers.interning import publish_catalogue
+from server.database import open_database
 from server.setting import load_settings
 
 _Result = TypeVar("_Result")
@@ -25,12 +27,14 @@ def with_database(work: Callable[[Database], Awaitable[_Result]], *, migrated: b
     settings = load_settings()
 
     async def run() -> _Result:
-        database = Database(settings.database_url)
+        database = open_database(settings)
         try:
             if migrated:
                 reason = await migration.state(database)
                 if reason is not None:
                     raise migration.MigrationError(reason)
+                async with database.read() as connection:
+                    await clock.follow(connection)
             return await work(database)
         finally:
             await database.dispose()
@@ -59,12 +63,22 @@ def in_transaction(work: Callable[[AsyncConnection], Awaitable[_Result]]) -> _Re
     return with_database(write)
 
 
-async def migrate(database: Database) -> None:
+async def migrate(database: Database, *, walls: bool | None = None, role: str | None = None) -> None:
     """Brings tables and built-in permission sets up to date; nothing changes when they are.
+
+    Args:
+        database: which one.
+        walls: whether to switch row-level security on or off; None leaves it as it is, and up to date where it is on.
+        role: the service's, if another one runs the migrations.
 
     Raises:
         MigrationError: if the database cannot be used.
+        RowSecurityError: if row-level security cannot be switched on.
     """
     await migration.upgrade(database)
+    if walls:
+        await migration.secure(database, role)
+    elif walls is not None:
+        await migration.unsecure(database)
     async with database.write() as session:
         await publish_catalogue(await session.connection())

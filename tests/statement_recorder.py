@@ -7,7 +7,7 @@ from sqlalchemy import event
 
 from models.database import Database
 
-HOUSEKEEPING = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA")
+HOUSEKEEPING = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA", "SELECT SET_CONFIG")
 
 
 class StatementRecorder:

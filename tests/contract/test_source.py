@@ -20,6 +20,7 @@ FILTERS = {"in_", "not_in", "is_", "is_not", "any_", "between"}
 MAY_FILTER_TENANTS = {
     "resolvers/readable.py": "the one place that says which rows a viewer may know of",
     "resolvers/operation/": "writes one partner's grants, after the viewer was found to act for that partner",
+    "resolvers/matrix/": "narrows what is readable to the partner that the caller names",
     "resolvers/demo/": "makes its own partners and has no viewer",
     "resolvers/client_import.py": "writes into the partner that the viewer acts for",
     "resolvers/member_import.py": "writes into the partner that the viewer acts for",
@@ -30,8 +31,29 @@ MAY_FILTER_TENANTS = {
     "resolvers/acting_partner.py:acting_place": "finds out whether the viewer still acts for the partner, from whom tenancy follows",
     "resolvers/client.py:client_by_hub_id": "narrows what is readable to the partner that the caller names",
     "resolvers/member.py:member_by_email": "narrows what is readable to the partner that the caller names",
+    "resolvers/timeline.py:new_entries": "narrows what is readable to the partner that the caller names",
+    "resolvers/timeline_feed.py:_operations": "finds in which operations there may be news; their entries are read from what is readable",
     "resolvers/permission_set.py:permission_sets_by_client": "narrows what is readable to the partners of the parents",
 }
+
+MAY_GO_PAST_THE_WALL = {
+    "resolvers/reader.py:everything": "what the others here read with",
+    "resolvers/approval.py:approve_access_link": "the client answers a partner of whom it knows the token; who may, is judged first",
+    "resolvers/approval.py:decline_access_link": "the client answers a partner of whom it knows the token; who may, is judged first",
+    "resolvers/confirmation.py:answer_confirmation": "the client answers a partner of whom it knows the token; who may, is judged first",
+    "resolvers/client_authority.py:decide_as_client": "the client decides about a partner's rows in its account; who may, is judged first",
+    "resolvers/invitation.py:invitation_by_token": "whoever has the token may look at what it opens, and at who asks",
+    "resolvers/invitation.py:pending_invitations": "who asks is of no tenant of the viewer's; only the viewer's accounts are looked at",
+    "resolvers/invitation.py:answered_invitation": "shows the link that the viewer has just answered",
+    "resolvers/leaver_report.py:": "counts an account's super admins, whoever's they are (F42), around people found behind the wall",
+    "resolvers/removal_review.py:_reviews": "counts an account's super admins, whoever's they are (F42), around grants found behind the wall",
+    "resolvers/operation/guard.py:guard_super_admins": "counts an account's super admins, whoever's they are (F42)",
+    "resolvers/operation/plan.py:make_plan": "a migration asks who is one of an account's own people (M8), of targets found behind the wall",
+    "resolvers/client_import.py:": "official data of an account stand in the search texts of all its partners' clients (F22)",
+    "resolvers/timeline_feed.py:": "how far all transactions have come, whoever's they are; the entries are read behind the wall",
+    "resolvers/consistency/": "checks the whole database, at the command line",
+}
+"""Who opens, for somebody who asked, a transaction that PostgreSQL's row-level security lets see all tenants (models/tenancy.py)."""
 
 
 def _modules(*packages: str) -> Iterator[tuple[str, str]]:
@@ -49,6 +71,23 @@ def _commits(source: str) -> list[int]:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit"
     ]
+
+
+def _past_the_wall(source: str) -> list[str]:
+    """Returns the functions, the innermost each, in which somebody sees all tenants' rows."""
+    return [
+        getattr(function, "name", "")
+        for function, node in _within_functions(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and "everything" in {getattr(node.func, "attr", None), getattr(node.func, "id", None)}
+    ]
+
+
+def _within_functions(node: ast.AST, function: ast.AST | None = None) -> Iterator[tuple[ast.AST | None, ast.AST]]:
+    for inner in ast.iter_child_nodes(node):
+        yield function, inner
+        is_function = isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield from _within_functions(inner, inner if is_function else function)
 
 
 def _tenant_filters(source: str) -> list[str]:
@@ -120,6 +159,21 @@ def test_only_readable_says_which_tenants_rows_a_viewer_may_know_of() -> None:
     assert not {place for place in found if not place.startswith(tuple(MAY_FILTER_TENANTS))}, (
         "start from readable_<noun>(viewer) in resolvers/readable.py"
     )
+
+
+def test_only_what_is_listed_goes_past_the_wall() -> None:
+    packages = ("resolvers", "schema", "server")
+    found = {f"{path}:{place}" for path, source in _modules(*packages) for place in _past_the_wall(source)}
+    assert not {place for place in found if not place.startswith(tuple(MAY_GO_PAST_THE_WALL))}, (
+        "read with the reader, and write to the database, that the context gives"
+    )
+    assert not {place for place in MAY_GO_PAST_THE_WALL if not any(known.startswith(place) for known in found)}
+
+
+def test_the_search_for_what_goes_past_the_wall_finds_it() -> None:
+    source = "async def f(database):\n    async with database.everything().write():\n        def g(c):\n            everything(c)\n"
+    assert _past_the_wall(source) == ["f", "g"]
+    assert _past_the_wall("def everything(self):\n    return catalogue.everything\n") == []
 
 
 @pytest.mark.parametrize(

@@ -22,18 +22,19 @@ def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:
 
 async def create_temporary(connection: AsyncConnection, *tables: Table) -> None:
     """Makes the temporary tables, empty: PostgreSQL drops them with the transaction, SQLite keeps them for the connection."""
-    for table in tables:
-        for statement in _emptied(table, connection.dialect.name):
-            await connection.exec_driver_sql(statement)
+    for statement in _emptied(tables, connection.dialect.name):
+        await connection.exec_driver_sql(statement)
 
 
 @cache
-def _emptied(table: Table, dialect: str) -> tuple[str, ...]:
-    """Returns the statements that make a temporary table, written once: SQLAlchemy would write them each time."""
-    made = CreateTable(table, if_not_exists=True)
+def _emptied(tables: tuple[Table, ...], dialect: str) -> tuple[str, ...]:
+    """Returns the statements that make temporary tables, written once: SQLAlchemy would write them each time."""
+    made = [CreateTable(table, if_not_exists=True) for table in tables]
     if dialect == "sqlite":
-        return str(made.compile(dialect=cast(Any, sqlite).dialect())), str(Delete(table))
-    return (str(made.compile(dialect=cast(Any, postgresql).dialect())),)
+        kind = cast(Any, sqlite).dialect()
+        return (*(str(table.compile(dialect=kind)) for table in made), *(str(Delete(table)) for table in tables))
+    # In one round trip.
+    return ("; ".join(str(table.compile(dialect=cast(Any, postgresql).dialect())) for table in made),)
 
 
 async def lock_rows(connection: AsyncConnection, rows: Select[Any]) -> None:

@@ -1,12 +1,13 @@
 """What a batch function reads with: the database and who asks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row, Select
 
 from models.database import Database
+from models.replica import Freshness
 from resolvers.error import AccessCode, AccessError
 from resolvers.viewer import Viewer
 
@@ -17,6 +18,8 @@ class Reader:
 
     database: Database
     caller: Viewer | None
+    freshness: Freshness | None = None
+    """Whether a copy of the database may answer, and how fresh it must be."""
 
     @property
     def viewer(self) -> Viewer:
@@ -32,9 +35,17 @@ class Reader:
             )
         return self.caller
 
+    def everything(self) -> "Reader":
+        """Returns a reader that finds all tenants' rows, for what tests/contract/test_source.py lists with the reason.
+
+        They are the latest: links that were revoked a moment ago open nothing.
+        """
+        return replace(self.latest(), database=self.database.everything())
+
+    def latest(self) -> "Reader":
+        """Returns a reader that no copy of the database answers, for what somebody is about to write by."""
+        return replace(self, freshness=None)
+
     async def rows(self, statement: Select[Any]) -> Sequence[Row[Any]]:
         """Returns what one statement selects."""
-        async with self.database.read() as connection:
-            result = await connection.execute(statement)
-            rows: Sequence[Row[Any]] = result.all()
-            return rows
+        return await self.database.rows(statement, self.freshness)

@@ -6,6 +6,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import strawberry
 
+from models.conflict import again_after_conflict
 from resolvers.error import Refusal, RefusalCode, RefusedError
 from schema.context import Info
 from schema.enum import described
@@ -114,7 +115,7 @@ def refusing(
         async def refused(root: Any, info: Info, *args: Parameters.args, **kwargs: Parameters.kwargs) -> PayloadType:
             info.context.signed_in("write")
             try:
-                return await resolver(root, info, *args, **kwargs)
+                return await again_after_conflict(lambda: resolver(root, info, *args, **kwargs))
             except RefusedError as error:
                 return payload(user_errors=[user_error(refusal) for refusal in error.refusals])
             finally:

@@ -11,9 +11,11 @@ from schema.confirmation_link_write import ConfirmationLinkMutation
 from schema.feedback_write import FeedbackMutation
 from schema.file_import import ImportMutation
 from schema.grant_write import GrantMutation
+from schema.matrix_write import MatrixMutation
 from schema.member_removal import MemberRemovalMutation
 from schema.member_write import MemberMutation
 from schema.migration_write import MigrationMutation
+from schema.operation_course import OperationCourseMutation
 from schema.permission_set_write import PermissionSetMutation
 from schema.status_write import StatusMutation
 from schema.wish_write import WishMutation
@@ -25,8 +27,10 @@ from schema.wish_write import WishMutation
 )
 class Mutation(
     GrantMutation,
+    MatrixMutation,
     MigrationMutation,
     StatusMutation,
+    OperationCourseMutation,
     PermissionSetMutation,
     MemberMutation,
     MemberRemovalMutation,

@@ -10,10 +10,12 @@ from schema.idempotency import idempotent
 from schema.mutation import Mutation
 from schema.query import Query
 from schema.scalar import SCALARS
+from schema.subscription import Subscription
 
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     types=ERROR_TYPES,
     directives=[idempotent],
     config=StrawberryConfig(default_resolver=attribute, disable_field_suggestions=True, scalar_map=dict(SCALARS)),

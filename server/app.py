@@ -13,6 +13,8 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.database import Database
+from server.event_stream import Streams
+from server.freshness import freshness_extension
 from server.health import ReadyCheck, health_routes
 from server.limit import Limiter
 from server.log import RequestLogMiddleware
@@ -86,6 +88,7 @@ def create_app(
         background: runs as long as the process does, between start and the disposal of the database.
     """
     trusted = [settings.public_url] if settings.public_url else []
+    streams = Streams(settings.subscription_limit)
     view = GraphQLView(
         schema,
         limiter=Limiter(schema, cost_limit=settings.query_cost_limit, list_sizes=list_sizes),
@@ -93,8 +96,11 @@ def create_app(
         context=context,
         page=page,
         body_limit=settings.body_limit,
+        streams=streams,
+        connection_limit=settings.connection_subscription_limit,
         documents=documents,
         allowed_origins=trusted,
+        extensions=[] if database.replica is None else [freshness_extension(database.replica)],
     )
 
     @asynccontextmanager
@@ -109,7 +115,7 @@ def create_app(
             await database.dispose()
 
     https = (settings.public_url or "").startswith("https://")
-    return Starlette(
+    app = Starlette(
         routes=[
             Route(ENDPOINT, view),
             WebSocketRoute(ENDPOINT, view),
@@ -122,3 +128,6 @@ def create_app(
         ],
         lifespan=lifespan,
     )
+    # A stream has no end of its own, and a server waits for its requests before it tells the application to stop.
+    app.state.end_streams = streams.end
+    return app

@@ -11,8 +11,20 @@ import typer
 from models import migration
 from models.database import Database
 from models.permission.rule_cases import answer_cases
+from models.search_index import search_advice
 from schema.schema import sdl
-from server import command_feedback, command_import, command_outbox, command_partner, command_serve, command_token
+from server import (
+    command_backup,
+    command_feedback,
+    command_import,
+    command_matrix,
+    command_outbox,
+    command_partner,
+    command_serve,
+    command_token,
+    command_verify,
+    command_worker,
+)
 from server.command_database import migrate, with_database
 
 app = typer.Typer(
@@ -27,12 +39,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("serve")(command_serve.serve)
+app.command("worker")(command_worker.worker)
 app.add_typer(command_import.app, name="import")
+app.add_typer(command_matrix.app, name="matrix")
 app.command("demo")(command_import.demo)
 app.add_typer(command_token.app, name="token")
 app.add_typer(command_partner.app, name="partner")
 app.add_typer(command_outbox.app, name="outbox")
 app.command("feedback")(command_feedback.feedback)
+app.command("verify")(command_verify.verify)
+app.command("backup")(command_backup.backup)
+app.command("restore")(command_backup.restore)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 Typer's callback of a flag
@@ -51,19 +68,34 @@ def main(
 
 
 @app.command("migrate")
-def run_migrate() -> None:
+def run_migrate(
+    walls: Annotated[
+        bool | None,
+        typer.Option(
+            "--rls/--no-rls",
+            help="Switch row-level security of PostgreSQL on or off, a second wall between agencies; otherwise it stays as it is.",
+        ),
+    ] = None,
+    role: Annotated[
+        str | None, typer.Option(help="With --rls: the role of the service, if this command runs under another one.")
+    ] = None,
+) -> None:
     """Bring the database to the version of this service; repeating it changes nothing."""
+    if role is not None and not walls:
+        raise typer.BadParameter("--role is about row-level security: say --rls too.")
 
-    async def work(database: Database) -> str | None:
+    async def work(database: Database) -> tuple[str | None, str | None]:
         before = await migration.current(database)
-        await migrate(database)
-        return before
+        await migrate(database, walls=walls, role=role)
+        return before, await search_advice(database)
 
-    before = with_database(work, migrated=False)
+    before, advice = with_database(work, migrated=False)
     now = migration.head()
     typer.echo(
         f"The database is at version {now}." if before == now else f"Migrated from {before or 'empty'} to {now}."
     )
+    if advice:
+        typer.echo(advice, err=True)
 
 
 @app.command("schema")

@@ -3,24 +3,32 @@
 import socket
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
+from starlette.applications import Starlette
 
 from models import migration
 from models.database import Database
+from models.durability import risks
 from resolvers.demo.load import is_new, load_demo
 from resolvers.demo.sign_in import DemoToken, demo_tokens
-from resolvers.demo.size import THE_AGENCY
 from server.app import ENDPOINT
 from server.command_database import migrate, with_database
 from server.command_import import progress_bar
+from server.database import open_database
 from server.log import configure_log
 from server.secret_key import link_issuer
 from server.service import make_service
 from server.setting import Settings, load_settings
 
+log = structlog.stdlib.get_logger(__name__)
+
 STOP_SECONDS = 10
 """How long requests may take to finish when the service is told to stop."""
+SOCKET_MESSAGE_BYTES = 65_536
+SOCKET_PING_SECONDS = 20.0
+"""Between two pings of a WebSocket, and how long its client may take to answer."""
 
 
 class AddressError(RuntimeError):
@@ -39,37 +47,62 @@ def serve(
     with _listener(settings) as listener:
         # With port 0 the system has chosen one: links lead there.
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-        tokens = with_database(
+        tokens, warnings = with_database(
             lambda database: _prepare(database, settings, migrating=migrate_first, demo=demo_if_new),
             migrated=not migrate_first,
         )
         configure_log(settings.log_format, settings.log_level)
+        for warning in warnings:
+            log.warning(warning)
         _greet(settings, tokens)
-        config = uvicorn.Config(
-            make_service(settings, Database(settings.database_url)),
-            loop="uvloop",
-            http="httptools",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
+        Server(make_service(settings, open_database(settings))).run(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """uvicorn as this service needs it; ends the streams of server-sent events when it stops, which it would wait for."""
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="uvloop",
+                http="httptools",
+                # Waits when a client does not read. Compression would keep a window for each connection.
+                ws="websockets-sansio",
+                ws_max_size=SOCKET_MESSAGE_BYTES,
+                ws_ping_interval=SOCKET_PING_SECONDS,
+                ws_ping_timeout=SOCKET_PING_SECONDS,
+                ws_per_message_deflate=False,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops, as soon as what is being answered is answered."""
+        self._app.state.end_streams()
+        await super().shutdown(sockets)
 
 
-async def _prepare(database: Database, settings: Settings, *, migrating: bool, demo: bool) -> list[DemoToken]:
+async def _prepare(
+    database: Database, settings: Settings, *, migrating: bool, demo: bool
+) -> tuple[list[DemoToken], list[str]]:
     # Nothing is written by a service that cannot start for want of a key, nor a key beside a database that is not there.
     issuer = link_issuer(settings)
     if migrating:
         await migrate(database)
     await migration.check_writable(database)
+    warnings = await risks(database)
     if not demo:
-        return []
+        return [], warnings
     if await is_new(database):
         with progress_bar("Demo") as report:
-            await load_demo(database, THE_AGENCY, report, issuer=issuer)
+            await load_demo(database, report, issuer=issuer)
     async with database.write() as session:
-        return await demo_tokens(await session.connection())
+        return await demo_tokens(await session.connection()), warnings
 
 
 def _listener(settings: Settings) -> socket.socket:

@@ -23,7 +23,8 @@ from strawberry.exceptions import StrawberryInputCoercionError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
-from strawberry.types.execution import StreamExecutionResult
+from strawberry.types.execution import PreExecutionError, StreamExecutionResult
+from strawberry.types.graphql import OperationType
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -34,6 +35,7 @@ class ErrorCode(StrEnum):
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
     NOT_A_PARTNER = "NOT_A_PARTNER"
+    NOT_FOUND = "NOT_FOUND"
     BAD_REQUEST = "BAD_REQUEST"
     BAD_INPUT = "BAD_INPUT"
     BAD_CURSOR = "BAD_CURSOR"
@@ -41,6 +43,7 @@ class ErrorCode(StrEnum):
     GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
     PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
     QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
+    TOO_MANY_SUBSCRIPTIONS = "TOO_MANY_SUBSCRIPTIONS"
     IDEMPOTENCY_KEY_MISMATCH = "IDEMPOTENCY_KEY_MISMATCH"
     IDEMPOTENCY_IN_PROGRESS = "IDEMPOTENCY_IN_PROGRESS"
     DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
@@ -73,6 +76,10 @@ UNAVAILABLE_SQLITE_CODES = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
+
+# What PostgreSQL says beside its operational errors: a server that only reads, as after a fail-over, and connections that were ended
+# for having waited too long.
+UNAVAILABLE_POSTGRESQL_STATES = frozenset({"25006", "25P03", "25P04"})
 
 _SUGGESTION = re.compile(r"\s*Did you mean [^?]*\?", re.DOTALL)
 
@@ -132,6 +139,8 @@ def is_database_unavailable(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         if isinstance(error.orig, sqlite3.Error):
             return is_database_unavailable(error.orig)
+        if getattr(error.orig, "sqlstate", None) in UNAVAILABLE_POSTGRESQL_STATES:
+            return True
         return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", None)
@@ -173,8 +182,21 @@ class MaskExtension(SchemaExtension):
     def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
         """Replaces the errors before a message is made of the result."""
         if isinstance(result, ExecutionResult) and result.errors:
-            result.errors = [presentable(error) for error in result.errors]
+            begun = not isinstance(result, PreExecutionError) and self._is_subscription()
+            result.errors = [_accident(error) if begun else presentable(error) for error in result.errors]
         yield
+
+    def _is_subscription(self) -> bool:
+        context = self.execution_context
+        return context.graphql_document is not None and context.operation_type is OperationType.SUBSCRIPTION
+
+
+def _accident(error: GraphQLError) -> GraphQLError:
+    """Returns an error of a subscription that had begun: without a path it is its source's, and none about the request any more."""
+    if error.path is None and isinstance(root_cause(error), ValueError | TypeError):
+        described = masked(root_cause(error))
+        return GraphQLError(str(described["message"]), extensions=cast("dict[str, Any]", described["extensions"]))
+    return presentable(error)
 
 
 def _described(error: GraphQLError) -> dict[str, object]:

@@ -9,18 +9,25 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 
 from models import migration
+from models.broadcaster import Broadcaster
 from models.database import Database
+from models.replica import Freshness
 from resolvers import sign_in as sign_in_resolver
+from resolvers.issuer import Issuer
+from resolvers.operation.queue import QueueLimits
 from resolvers.viewer import Viewer
 from schema.context import Context
 from schema.schema import schema
 from server.app import create_app
 from server.body import document_id
+from server.clock import following_clock
 from server.error import InvalidTokenError
+from server.export import export_routes
 from server.mail import mail_delivery
-from server.page import QUERIES, read_examples
+from server.page import QUERIES, page_routes, read_examples
 from server.secret_key import link_issuer
 from server.setting import Settings
+from server.worker import working
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -35,6 +42,8 @@ def make_service(settings: Settings, database: Database) -> Starlette:
         SettingError: if there is no secret key, and no place to keep one.
     """
     issuer = link_issuer(settings)
+    limits = QueueLimits(settings.queue_above, settings.chunk_cells)
+    broadcaster = Broadcaster(database)
 
     async def sign_in(token: str | None) -> Viewer | None:
         if token is None:
@@ -44,8 +53,23 @@ def make_service(settings: Settings, database: Database) -> Starlette:
         except sign_in_resolver.InvalidTokenError as error:
             raise InvalidTokenError from error
 
-    async def context(*, viewer: Viewer | None, idempotency_key: str | None) -> Context:
-        return Context(database, viewer, idempotency_key, issuer, settings.survey_url)
+    async def context(
+        *, viewer: Viewer | None, idempotency_key: str | None, freshness: Freshness, token: str | None
+    ) -> Context:
+        async def sign_in_again() -> Viewer | None:
+            return await broadcaster.reads.read(("sign-in", token), lambda: sign_in(token))
+
+        return Context(
+            database,
+            viewer,
+            idempotency_key,
+            issuer,
+            settings.survey_url,
+            queue_limits=limits,
+            broadcaster=broadcaster,
+            sign_in_again=sign_in_again,
+            freshness=freshness,
+        )
 
     async def ready() -> str | None:
         return await migration.state(database)
@@ -58,13 +82,22 @@ def make_service(settings: Settings, database: Database) -> Starlette:
         context=context,
         ready=ready,
         documents={document_id(example["query"]): example["query"] for example in read_examples(QUERIES)},
-        background=_background(settings, database),
+        pages=[*page_routes(), *export_routes(database, sign_in)],
+        background=_background(settings, database, broadcaster, issuer),
     )
 
 
 @asynccontextmanager
-async def _background(settings: Settings, database: Database) -> AsyncIterator[None]:
-    async with _last_uses(database), mail_delivery(settings, database):
+async def _background(
+    settings: Settings, database: Database, broadcaster: Broadcaster, issuer: Issuer
+) -> AsyncIterator[None]:
+    async with (
+        following_clock(database),
+        _last_uses(database),
+        mail_delivery(settings, database),
+        broadcaster.running(),
+        working(settings, database, issuer),
+    ):
         yield
 
 

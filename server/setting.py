@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, HttpUrl, TypeAdapter, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from models.database import DatabaseUrlError, database_url
+from models.database import DatabaseUrlError, database_url, postgresql_url
 from resolvers.mail_server import mail_sender, mail_server
 
 PREFIX = "CAM_"
@@ -36,6 +36,13 @@ class SettingError(Exception):
 def _known_database(text: str) -> str:
     try:
         return database_url(text).render_as_string(hide_password=False)
+    except DatabaseUrlError as error:
+        raise ValueError(str(error)) from error
+
+
+def _known_postgresql(text: str) -> str:
+    try:
+        return postgresql_url(text, "It").render_as_string(hide_password=False)
     except DatabaseUrlError as error:
         raise ValueError(str(error)) from error
 
@@ -77,6 +84,8 @@ def _lower(value: object) -> object:
 
 
 DatabaseUrl = Annotated[str, AfterValidator(_known_database)]
+PostgresqlUrl = Annotated[str, AfterValidator(_known_postgresql)]
+Pooler = Annotated[Literal["none", "transaction"], BeforeValidator(_lower)]
 Origin = Annotated[str, AfterValidator(_origin)]
 WebPage = Annotated[str, AfterValidator(_web_page)]
 LinkPage = Annotated[str, AfterValidator(_link_page)]
@@ -89,6 +98,10 @@ ALLOWED = {
     "host": "the name or address of an interface, such as 127.0.0.1 or 0.0.0.0",
     "port": "a whole number from 0 to 65535 (0: any free port)",
     "database_url": "sqlite:///data/cam.sqlite3 or postgresql://user@host/name",
+    "read_database_url": "the address of a streaming copy of the PostgreSQL database, postgresql://user@host/name, or nothing",
+    "direct_database_url": "the address of the PostgreSQL database past the pooler, postgresql://user@host/name, or nothing",
+    "database_pooler": "none, or transaction where a pooler in that mode stands before PostgreSQL",
+    "database_pool_size": "a whole number from 1 to 100",
     "public_url": "the address people use, without a path, such as https://access.example.com",
     "secret_key": "at least 32 characters, such as openssl rand -base64 48 prints",
     "link_url": "the http or https address of a page, without #, such as https://access.example.com/access-link",
@@ -99,6 +112,11 @@ ALLOWED = {
     "log_level": "debug, info, warning or error",
     "body_limit": "a size from 64 KiB to 256 MiB, such as 10MiB",
     "query_cost_limit": "a whole number from 100 to 10000000",
+    "queue_above": "a whole number from 0 to 1000000",
+    "chunk_cells": "a whole number from 100 to 1000000",
+    "stalled_after": "a whole number of seconds from 2 to 3600",
+    "subscription_limit": "a whole number from 1 to 100000",
+    "connection_subscription_limit": "a whole number from 1 to 1000",
 }
 """What is allowed for each setting, in the words of the error message."""
 
@@ -120,6 +138,18 @@ class Settings(BaseSettings):
     # Not shown: it may carry a password.
     database_url: DatabaseUrl = Field(
         default="sqlite+aiosqlite:///data/cam.sqlite3", repr=False, description="SQLite file or PostgreSQL database."
+    )
+    read_database_url: PostgresqlUrl | None = Field(
+        default=None, repr=False, description="Streaming copy of the PostgreSQL database, for lists and reports."
+    )
+    direct_database_url: PostgresqlUrl | None = Field(
+        default=None,
+        repr=False,
+        description="The PostgreSQL database past the pooler, for what must keep its connection.",
+    )
+    database_pooler: Pooler = Field(default="none", description="Whether a pooler stands before PostgreSQL.")
+    database_pool_size: int = Field(
+        default=5, ge=1, le=100, description="Connections that a process keeps; in a rush it opens as many again."
     )
     public_url: Origin | None = Field(
         default=None, description="Address under which people reach the service; its origin is trusted."
@@ -152,6 +182,30 @@ class Settings(BaseSettings):
     )
     query_cost_limit: int = Field(
         default=20_000, ge=100, le=10_000_000, description="Highest cost of a document: objects it may return."
+    )
+    subscription_limit: int = Field(
+        default=1_000,
+        ge=1,
+        le=100_000,
+        description="Most subscriptions that this process has at a time, and WebSockets.",
+    )
+    connection_subscription_limit: int = Field(
+        default=20, ge=1, le=1_000, description="Most subscriptions of one WebSocket."
+    )
+    queue_above: int = Field(
+        default=10_000,
+        ge=0,
+        le=1_000_000,
+        description="Outcomes up to which an operation is carried out before the answer; a larger one is queued.",
+    )
+    chunk_cells: int = Field(
+        default=20_000,
+        ge=100,
+        le=1_000_000,
+        description="About how many outcomes of a queued operation are written at once.",
+    )
+    stalled_after: int = Field(
+        default=30, ge=2, le=3600, description="Seconds after which a worker that is not heard of counts as lost."
     )
 
     @property
@@ -225,7 +279,22 @@ def load_settings() -> Settings:
         raise SettingError(f"{PREFIX}{name.upper()} has a value that is not allowed; use {ALLOWED[name]}.") from None
     if settings.smtp_url and not settings.mail_from:
         raise SettingError(f"CAM_SMTP_URL is set, so mails need a sender: set CAM_MAIL_FROM to {ALLOWED['mail_from']}.")
+    _check_databases(settings)
     return settings
+
+
+def _check_databases(settings: Settings) -> None:
+    if settings.database_url.startswith("sqlite"):
+        for name in ("read_database_url", "direct_database_url"):
+            if getattr(settings, name):
+                raise SettingError(
+                    f"{PREFIX}{name.upper()} is for PostgreSQL, and CAM_DATABASE_URL names an SQLite file: leave one of them out."
+                )
+    elif settings.database_pooler == "transaction" and not settings.direct_database_url:
+        raise SettingError(
+            "CAM_DATABASE_POOLER=transaction needs CAM_DIRECT_DATABASE_URL: waiting for news (LISTEN) and workers keep a "
+            "connection, which such a pooler gives to others."
+        )
 
 
 def _refuse_unknown_variables() -> None:

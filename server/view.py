@@ -1,4 +1,4 @@
-"""GraphQL over HTTP and WebSocket (R31, R32): media types, status codes, and who asks.
+"""GraphQL over HTTP, server-sent events and WebSocket (R31, R32): media types, status codes, and who asks.
 
 The status codes follow the edition of September 2026 when ``Accept`` names ``application/graphql-response+json``. Older clients get
 ``application/json`` and 200 for every request in good form, since they take another status for a failure of a proxy; what is no
@@ -19,14 +19,14 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
+from strawberry.extensions import SchemaExtension
 from strawberry.http.websocket_origin import is_same_origin
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from models.replica import Freshness
 from resolvers.viewer import Viewer
 from server.body import (
     Parameters,
@@ -38,7 +38,10 @@ from server.body import (
     read_body,
 )
 from server.error import ErrorCode, InvalidTokenError, MaskExtension, RequestError, masked, presentable
+from server.event_stream import EventStreamResponse, Streams, wants_stream
+from server.freshness import EXTENSION, HEADER, freshness
 from server.limit import Limiter
+from server.web_socket import Connection, SocketHandler
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -57,11 +60,17 @@ STATUS = {
 REFUSED = 422
 RETRY_SECONDS = "5"
 
+SUBSCRIPTION_ADVICE = (
+    "Subscriptions need a WebSocket with `graphql-transport-ws`, or `text/event-stream` as the first type in `Accept`."
+)
+
 ALLOWED_OPERATIONS = {"GET": {OperationType.QUERY}, "POST": {OperationType.QUERY, OperationType.MUTATION}}
+STREAMED_OPERATIONS = {method: {*allowed, OperationType.SUBSCRIPTION} for method, allowed in ALLOWED_OPERATIONS.items()}
 QUERY_KEYS = frozenset({"query", "documentId", "extensions"})
 
-SUBSCRIPTIONS_PER_CONNECTION = 20
 CONNECTION_INIT_WAIT = timedelta(seconds=10)
+# The WebSocket's way to say so.
+TRY_AGAIN_LATER = 1013
 TOKEN_LENGTH = 512
 
 SignIn = Callable[[str | None], Awaitable[Viewer | None]]
@@ -71,67 +80,10 @@ SignIn = Callable[[str | None], Awaitable[Viewer | None]]
 class ContextFactory(Protocol):
     """Makes the context of one operation: who asks, and everything that lives as long as the operation (loaders, reader)."""
 
-    async def __call__(self, *, viewer: Viewer | None, idempotency_key: str | None) -> object:
-        """Returns what resolvers see as ``info.context``."""
-
-
-class Connection:
-    """A WebSocket: what its client said when it connected."""
-
-    def __init__(self, authorization: str | None) -> None:
-        self.authorization = authorization
-        self.connection_params: dict[str, object] = {}
-
-    @property
-    def credentials(self) -> str | None:
-        """Returns the credentials of ``connection_init``, or those of the handshake."""
-        for name, value in self.connection_params.items():
-            if name.lower() == "authorization" and isinstance(value, str):
-                return value
-        return self.authorization
-
-
-class SocketHandler(BaseGraphQLTransportWSHandler[Any, None]):
-    """The protocol ``graphql-transport-ws``, with messages checked and a context for each operation."""
-
-    async def handle_message(self, message: object) -> None:
-        """Closes the connection at a message that is none."""
-        if isinstance(message, dict):
-            await super().handle_message(cast("Message", message))
-        else:
-            await self.handle_invalid_message("A message must be a JSON object")
-
-    async def handle_subscribe(self, message: SubscribeMessage) -> None:
-        """Refuses parameters in bad form the way HTTP does."""
-        view = cast("GraphQLView", self.view)
-        if not isinstance(message.get("id"), str):
-            await self.handle_invalid_message("A message needs an id")
-            return
-        try:
-            found = parameters(message.get("payload"), view.documents)
-        except RequestError as error:
-            payload = cast("Any", [error.formatted])
-            await self.send_message({"id": message["id"], "type": "error", "payload": payload})
-            return
-        message["payload"] = {
-            "query": found.query,
-            "variables": found.variables,
-            "operationName": found.operation_name,
-        }
-        await super().handle_subscribe(message)
-
-    async def run_operation(self, operation: Operation[Any, None]) -> None:
-        """Runs an operation with its own context; the token is looked up each time, so a revoked one ends here."""
-        view = cast("GraphQLView", self.view)
-        try:
-            context = await view.operation_context(self.context.credentials, None)
-        except Exception as error:  # noqa: BLE001 the caller gets it masked
-            payload = cast("Any", [_formatted(error)])
-            await operation.send_operation_message({"id": operation.id, "type": "error", "payload": payload})
-            return
-        handler = copy(self)
-        handler.context = context
-        await BaseGraphQLTransportWSHandler.run_operation(handler, operation)
+    async def __call__(
+        self, *, viewer: Viewer | None, idempotency_key: str | None, freshness: Freshness, token: str | None
+    ) -> object:
+        """Returns what resolvers see as ``info.context``; with the token, a subscription finds out who asks again and again."""
 
 
 class GraphQLView(GraphQL[Any, None]):
@@ -148,8 +100,11 @@ class GraphQLView(GraphQL[Any, None]):
         context: ContextFactory,
         page: Callable[[], Response],
         body_limit: int,
+        streams: Streams,
+        connection_limit: int,
         documents: Mapping[str, str] | None = None,
         allowed_origins: Sequence[str] = (),
+        extensions: Sequence[type[SchemaExtension]] = (),
     ) -> None:
         """Makes the endpoint.
 
@@ -160,23 +115,30 @@ class GraphQLView(GraphQL[Any, None]):
             context: makes the context of an operation.
             page: makes the page for browsers.
             body_limit: the largest body, in bytes.
+            streams: counts the subscriptions; there are as many WebSockets at most as there may be subscriptions.
+            connection_limit: how many of them one WebSocket may have.
             documents: the documents that may be named by their id ("sha256:…") instead of being sent (R33).
             allowed_origins: other origins whose pages may call, besides the service's own.
+            extensions: what else goes with each operation.
         """
         guarded = copy(schema)
-        guarded.extensions = (limiter.extension, MaskExtension, *schema.extensions)
+        guarded.extensions = (limiter.extension, MaskExtension, *extensions, *schema.extensions)
         super().__init__(
             guarded,
             graphql_ide=None,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             connection_init_wait_timeout=CONNECTION_INIT_WAIT,
-            max_subscriptions_per_connection=SUBSCRIPTIONS_PER_CONNECTION,
+            # Limited by `web_socket`, with a code of ours.
+            max_subscriptions_per_connection=None,
             allowed_origins=allowed_origins,
         )
         self.sign_in = sign_in
         self.context = context
         self.page = page
         self.body_limit = body_limit
+        self.streams = streams
+        self.connection_limit = connection_limit
+        self.sockets = 0
         self.documents = documents or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -185,8 +147,14 @@ class GraphQLView(GraphQL[Any, None]):
             request = Request(scope, receive)
             response = await self._respond(request)
             await response(scope, receive, send)
+        elif self.sockets >= self.streams.limit:
+            await WebSocket(scope, receive, send).close(TRY_AGAIN_LATER)
         else:
-            await super().__call__(scope, receive, send)
+            self.sockets += 1
+            try:
+                await super().__call__(scope, receive, send)
+            finally:
+                self.sockets -= 1
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Connection:  # noqa: ARG002
         """Returns the state of a WebSocket; each of its operations gets a context of its own."""
@@ -196,6 +164,7 @@ class GraphQLView(GraphQL[Any, None]):
         """Refuses a connection with a token that opens nothing."""
         try:
             await self.sign_in(bearer_token(context.credentials))
+            context.fresh()
         except RequestError as error:
             raise ConnectionRejectionError(error.formatted) from error
         except Exception as error:  # noqa: BLE001 logged here; each operation signs in again and says what is the matter
@@ -210,10 +179,11 @@ class GraphQLView(GraphQL[Any, None]):
         """Returns the value of a WebSocket's message."""
         return orjson.loads(data)
 
-    async def operation_context(self, authorization: str | None, key: str | None) -> object:
+    async def operation_context(self, authorization: str | None, key: str | None, fresh: Freshness) -> object:
         """Returns the context of one operation, or raises ``InvalidTokenError``."""
-        viewer = await self.sign_in(bearer_token(authorization))
-        return await self.context(viewer=viewer, idempotency_key=key)
+        token = bearer_token(authorization)
+        viewer = await self.sign_in(token)
+        return await self.context(viewer=viewer, idempotency_key=key, freshness=fresh, token=token)
 
     async def _respond(self, request: Request) -> Response:
         media_type = GRAPHQL_JSON if weight(request.headers.get("accept", ""), GRAPHQL_JSON) else JSON
@@ -238,7 +208,10 @@ class GraphQLView(GraphQL[Any, None]):
         self._check_origin(request)
         found = await self._parameters(request)
         key = idempotency_key(request.headers.get("idempotency-key"))
-        context = await self.operation_context(request.headers.get("authorization"), key)
+        fresh = freshness(request.headers.get(HEADER), found.extensions)
+        context = await self.operation_context(request.headers.get("authorization"), key, fresh)
+        if wants_stream(request.headers.get("accept", "")):
+            return await self._stream(request, found, context)
         try:
             result = await self.schema.execute(
                 found.query,
@@ -256,9 +229,26 @@ class GraphQLView(GraphQL[Any, None]):
             return failure([described], media_type)
         except InvalidOperationTypeError as error:
             if error.operation_type is OperationType.SUBSCRIPTION:
-                raise RequestError(422, "Subscriptions need a WebSocket with `graphql-transport-ws`.") from error
+                raise RequestError(422, SUBSCRIPTION_ADVICE) from error
             raise RequestError(405, "Send mutations by POST.", headers={"Allow": "POST"}) from error
-        return self._answer(result, media_type)
+        response = self._answer(result, media_type)
+        if result.extensions and EXTENSION in result.extensions:
+            response.headers[HEADER] = result.extensions[EXTENSION]
+        return response
+
+    async def _stream(self, request: Request, found: Parameters, context: object) -> Response:
+        """Returns the results as server-sent events; what is wrong with the operation is said in the stream."""
+        # Asked before the stream begins, so that a full server is said by a status.
+        with self.streams.one():
+            results = await self.schema.stream(
+                found.query,
+                variable_values=found.variables,
+                context_value=context,
+                operation_name=found.operation_name,
+                operation_extensions=found.extensions,
+                allowed_operation_types=STREAMED_OPERATIONS[request.method],
+            )
+        return EventStreamResponse(cast("Any", results), self.streams, encoded)
 
     async def _parameters(self, request: Request) -> Parameters:
         if request.method == "GET":
@@ -355,7 +345,3 @@ def wants_page(request: Request) -> bool:
 def _origin(text: str) -> str:
     parts = urlsplit(text)
     return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def _formatted(error: Exception) -> dict[str, object]:
-    return error.formatted if isinstance(error, RequestError) else masked(error)

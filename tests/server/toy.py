@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from strawberry.schema.config import StrawberryConfig
 
 from models.database import Database
+from models.replica import Freshness
 from resolvers.error import AccessCode, AccessError
 from resolvers.viewer import Viewer
 from server.app import create_app
@@ -191,6 +192,23 @@ class Subscription:
         yield 1
         raise RuntimeError(SECRET)
 
+    @strawberry.subscription
+    async def slip(self) -> AsyncIterator[int]:
+        yield 1
+        raise ValueError(SECRET)
+
+    @strawberry.subscription
+    async def forever(self) -> AsyncIterator[int]:
+        STREAMS.append("open")
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            STREAMS.remove("open")
+
+
+STREAMS: list[str] = []
+"""Subscriptions that have not ended."""
 
 SCHEMA = strawberry.Schema(
     Query,
@@ -211,7 +229,9 @@ async def sign_in(token: str | None) -> Viewer | None:
     return VIEWER
 
 
-async def make_context(*, viewer: Viewer | None, idempotency_key: str | None) -> Context:
+async def make_context(
+    *, viewer: Viewer | None, idempotency_key: str | None, freshness: Freshness, token: str | None
+) -> Context:
     return Context(viewer, idempotency_key)
 
 

@@ -31,6 +31,8 @@ class Pairs:
     """An explicit list of (member, client)."""
 
     pairs: tuple[tuple[Key, Key], ...]
+    listed: bool = True
+    """Whether a caller has listed them, who may list only so many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ async def _request(connection: AsyncConnection, viewer: Viewer, retry: Retry) ->
             else "failed (to try the rejected again, say includeRejected: true)"
         )
         raise refuse(RefusalCode.INVALID_INPUT, f"Nothing in this operation {what}.", *_FIELD)
-    request = read_again(found.request, retry.issuer, Pairs(pairs))
+    request = read_again(found.request, retry.issuer, Pairs(pairs, listed=False))
     if request is None:
         raise refuse(
             RefusalCode.CONFLICT,

@@ -139,7 +139,8 @@ async def _named(
                 listed_keys(member_keys, "product", "members"), listed_keys(client_keys, "product", "clients")
             )
         case Pairs(pairs=listed):
-            check_length(listed, "pairs")
+            if targets.listed:
+                check_length(listed, "pairs")
             return _Named.by_pairs(listed, "pairs", "member", "client")
         case WishedPairs(pairs=wished):
             return _Named.by_pairs(wished, "matrix")

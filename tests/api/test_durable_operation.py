@@ -22,7 +22,7 @@ from models.operation_chunk import (
 from models.outcome import outcomes
 from resolvers.issuer import EPHEMERAL
 from resolvers.operation import chunk as chunk_module
-from resolvers.operation import execute
+from resolvers.operation import execute, place
 from resolvers.operation.chunk import Worked, waiting_partners, work_once
 from resolvers.operation.queue import QueueLimits
 from tests.api.counters import assert_counters_are_true
@@ -483,6 +483,18 @@ async def test_r5_rejected_outcomes_are_tried_again_on_request_under_the_authori
         assert {verdict for _, verdict in cells(answer["operation"])} == {("APPLIED", None)}
         assert answer["operation"]["total"] == 3
     assert (dry["operation"]["dryRun"], real["operation"]["dryRun"]) == (True, False)
+
+
+async def test_r5_more_cells_are_tried_again_than_fit_in_one_list(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story, people, clients = await begin(factory)
+    colleague = await story.as_member(await factory.member(story.partner))
+    told = await colleague.operation("grantAccess", targets=product(people, clients), access=VIEW)
+    assert told["counts"]["rejected"] == 12
+    monkeypatch.setattr(place, "MOST_KEYS", 11)
+    again = await course(replace(story, limits=QueueLimits()), RETRY, operation=told["id"], includeRejected=True)
+    assert again["operation"]["counts"]["applied"] == 12
 
 
 async def test_r5_a_removal_is_tried_again_with_a_new_review(factory: Factory) -> None:

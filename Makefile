@@ -20,7 +20,7 @@ run: $(RUNTIME) ## Serve on 127.0.0.1:8000; a new database gets the demo agency
 	@$(BIN)/cam serve --migrate --demo-if-new $(ARGS) || test $$? = 130
 
 test: $(DEV) ## Run all tests, on SQLite and on PostgreSQL; ARGS="--thorough" or ARGS="-k words" for more or less
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(DEV) ## Look for what tests do not see: style, types, imports, stale generated files
 	@$(BIN)/ruff format --check .

@@ -1,5 +1,6 @@
 """What every test can ask for: a database of each kind, builders for rows, a recorder of statements."""
 
+import gc
 import os
 import shutil
 import uuid
@@ -22,6 +23,19 @@ from tests.pristine import Pristine
 from tests.statement_recorder import StatementRecorder
 
 DATABASES = ("sqlite", "postgresql")
+LONG_FILES = (
+    "tests/histories/test_client.py",
+    "tests/histories/test_manager.py",
+    "tests/api/test_status_table.py",
+    "tests/storms/test_kill_storm.py",
+    "tests/api/test_writing_statement.py",
+    "tests/api/test_reading_statement.py",
+    "tests/api/test_migration_concurrency.py",
+    "tests/server/test_mail_killed.py",
+    "tests/server/test_readme.py",
+    "tests/browser/test_graphiql.py",
+)
+"""Those with few tests that take long."""
 
 # A machine that is busy with other things must not fail a test.
 hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -43,10 +57,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("thorough"):
                 item.add_marker(skip)
+    if hasattr(config, "workerinput"):
+        # Long files first, so that no worker is left alone with one; needs --no-loadscope-reorder.
+        last = len(LONG_FILES)
+        ranks = {str(config.rootpath / name): rank for rank, name in enumerate(LONG_FILES)}
+        items.sort(key=lambda item: ranks.get(str(item.path), last))
     if not postgresql.available():
         out = [item for item in items if _needs_postgresql(item)]
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
+
+
+def pytest_collection_finish() -> None:
+    # What there is by now stays to the end, and looking for garbage in it again and again costs a tenth of the time.
+    gc.collect()
+    gc.freeze()
 
 
 def _needs_postgresql(item: pytest.Item) -> bool:
@@ -78,6 +103,8 @@ async def _prepare(url: str | URL) -> None:
     database = Database(url, durable=False)
     try:
         await migration.upgrade(database)
+        if not database.is_sqlite:
+            await migration.secure(database)
         async with database.write() as session:
             await publish_catalogue(await session.connection())
     finally:
@@ -93,14 +120,30 @@ async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-async def postgresql_pristine(postgresql_server: URL) -> AsyncIterator[Pristine]:
-    """A migrated database; each test that asks for it finds it as if new."""
+def service_role(postgresql_server: URL) -> Iterator[str | None]:
+    """The role that owns the tests' database: row-level security is always on, and holds for the service as for any other."""
+    with postgresql.service_role(postgresql_server) as role:
+        yield role
+
+
+@pytest.fixture(scope="session")
+async def postgresql_pristine(
+    postgresql_server: URL, service_role: str | None, kept_engines: KeptEngines
+) -> AsyncIterator[Pristine]:
+    """A migrated database behind row-level security; each test that asks for it finds it as if new."""
     name = f"cam_test_{uuid.uuid4().hex}"
-    postgresql.administer(postgresql_server, f"CREATE DATABASE {name}")
+    owned = "" if service_role is None else f"OWNER {service_role}"
+    postgresql.administer(postgresql_server, f"CREATE DATABASE {name} {owned}")
     url = postgresql_server.set(database=name)
-    await _prepare(url)
-    yield Pristine(url)
-    postgresql.administer(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+    service_url = postgresql.acting_as(service_role, url)
+    try:
+        await _prepare(service_url)
+        pristine = Pristine(url, service_url)
+        yield pristine
+        await kept_engines.close()
+        pristine.close()
+    finally:
+        postgresql.administer(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=DATABASES)
@@ -112,7 +155,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{file}"
     pristine: Pristine = request.getfixturevalue("postgresql_pristine")
     pristine.restore()
-    return pristine.url.render_as_string(hide_password=False)
+    return pristine.service_url.render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +169,7 @@ async def database(database_url: str, kept_engines: KeptEngines) -> AsyncIterato
     """A migrated database with the built-in permission sets and nothing else, once of each kind."""
     database = kept_engines.lend(database_url)
     yield database
-    await database.dispose()
+    await kept_engines.take_back(database)
 
 
 @pytest.fixture(params=DATABASES)

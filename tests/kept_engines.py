@@ -1,11 +1,15 @@
-"""Engines that outlive a test: SQLAlchemy keeps the text of each statement with its engine, and writing it is half of a small test."""
+"""Engines that outlive a test: SQLAlchemy keeps the text of each statement with its engine, and writing it is half of a small test.
+
+So do connections to PostgreSQL, and with them the plans that the server keeps.
+"""
 
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import QueuePool, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from models.database import Database
+from resolvers import interning
 
 
 class KeptEngines:
@@ -16,7 +20,7 @@ class KeptEngines:
         self._file = ""
 
     def lend(self, url: str) -> Database:
-        """Returns the database at ``url``; whoever disposes of it closes its connections and gives the engine back."""
+        """Returns the database at ``url``; whoever is done with it gives it back."""
         database = Database(url, durable=False)
         kind = database.url.get_backend_name() if database.is_sqlite else url
         if database.is_sqlite:
@@ -27,6 +31,19 @@ class KeptEngines:
                 event.listen(database.engine.sync_engine, "do_connect", self._open)
         database.engine = self._engines[kind]
         return database
+
+    async def take_back(self, database: Database) -> None:
+        """Closes the connections to a file, which is gone with the test, and all if one is still in use."""
+        pool = database.engine.pool
+        if database.is_sqlite or not isinstance(pool, QueuePool) or pool.checkedout():
+            await database.dispose()
+        # The next test's rows have the same keys.
+        interning._known.pop(pool, None)
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        for engine in self._engines.values():
+            await engine.dispose()
 
     def _open(self, _dialect: Any, _record: Any, arguments: list[Any], _options: dict[str, Any]) -> None:
         """Opens the file of the test that has the engine, instead of the one it was made for."""

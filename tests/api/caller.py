@@ -7,8 +7,8 @@ from models.database import Database
 from resolvers.sign_in import sign_in
 from resolvers.viewer import Viewer
 from schema.context import Context
-from schema.schema import schema
 from tests.factory import Factory, MemberRow, UserRow
+from tests.known_schema import schema
 
 QUERIES = Path(__file__).parents[2] / "queries"
 

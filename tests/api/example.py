@@ -31,4 +31,5 @@ def is_for_the_client(name: str) -> bool:
 
 
 WRITES = [name for name in NAMES if definition(name).operation is OperationType.MUTATION]
-READS = [name for name in NAMES if name not in WRITES]
+STREAMS = [name for name in NAMES if definition(name).operation is OperationType.SUBSCRIPTION]
+READS = [name for name in NAMES if name not in {*WRITES, *STREAMS}]

@@ -1,5 +1,6 @@
 """The client's side as it is read: who works in the account, at what level, since when; and nobody else's business (N08, L9, T1)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ MANAGES_USERS = {"users.add": "ALL", "users.edit": "ALL"}
 async def test_an_account_is_found_by_id_by_hub_id_and_as_the_viewers(factory: Factory) -> None:
     story = await ClientStory.begin(factory)
     await factory.own_person(await factory.account("Attic Ltd"), story.owner, {"contacts.view": "ALL"})
+    story = replace(story, caller=await Caller.signed_in(factory, story.owner))
     shown = {"id": encode("Account", story.account.id), "hubId": str(story.account.hub_id), "name": "Harbour Ltd"}
     by_id = "query($id: ID!) { account(by: {id: $id}) { id hubId name } }"
     assert (await story.caller.data(by_id, id=shown["id"]))["account"] == shown

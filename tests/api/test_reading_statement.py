@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.access_link import LinkAnswer, access_links, link_approvals
@@ -167,6 +167,9 @@ async def crowd(database: Database, place: Place, count: int) -> None:
         await connection.execute(insert(confirmation_link_members), named)
         votes = [{"wish": next(iter(WISHES)), "user_id": user, "created_at": MOMENT} for user in people]
         await connection.execute(insert(wish_votes), votes)
+        if not database.is_sqlite:
+            # As PostgreSQL does by itself within a minute or so; ours is told not to, since it would at any moment.
+            await connection.execute(text("ANALYZE"))
 
 
 def _link(place: Place, mark: str) -> dict[str, Any]:

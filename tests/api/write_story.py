@@ -196,7 +196,7 @@ class Story:
         data, codes = await self.run(mutation(field, fragment=self.fragment), input=values)
         assert codes == []
         answer = data[field]
-        if answer["operation"] and answer["operation"]["state"] == "QUEUED":
+        if answer["operation"] and answer["operation"].get("state") == "QUEUED":
             await self.work()
             answer["operation"] = await self.told(answer["operation"]["id"])
         return answer

@@ -25,7 +25,8 @@ async def _tables(database: Database) -> set[str]:
 async def test_upgrade_makes_every_table_and_nothing_differs_from_the_code(empty_database: Database) -> None:
     assert await migration.current(empty_database) is None
     await migration.upgrade(empty_database)
-    assert await _tables(empty_database) == {table.name for table in TABLES} | {"alembic_version"}
+    ours = {name for name in await _tables(empty_database) if not name.startswith(migration.JOB_QUEUE)}
+    assert ours == {table.name for table in TABLES} | {"alembic_version"}
     assert await migration.current(empty_database) == migration.head()
     assert await migration.differences(empty_database) == []
 

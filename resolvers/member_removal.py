@@ -42,6 +42,7 @@ class MemberRemoval:
             kind=OperationKind.REMOVE,
             targets=Existing(members=(self.member_id,)),
             removal=Removal(self.issuer, self.review_token or "", self.reassign),
+            repeatable=False,
             options=WriteOptions(
                 dry_run=dry_run,
                 atomic=True,

@@ -36,12 +36,15 @@ from resolvers.operation.stored_request import read_again
 from resolvers.operation.verdict import Verdicts
 from resolvers.operation.write import CellWriter
 from resolvers.sign_in import viewer_of
-from resolvers.viewer import Viewer
 
 log = logging.getLogger(__name__)
 
 PASSING = (OperationalError, InterfaceError, PoolTimeoutError, OSError)
-"""What is no cell's fault and may be over later: the database is gone, locked or full."""
+"""What may be no cell's fault and over later (``is_passing``): the database is gone, locked or full."""
+_PASSING_STATES = ("08", "25006", "40", "53", "55P03", "57P")
+"""PostgreSQL's: the connection, a server that only reads, a lost transaction, no room, a lock, a shutdown."""
+_PASSING_CODES = frozenset({5, 6, 8, 10, 13, 14})
+"""SQLite's: busy, locked, read-only, input and output, full, cannot be opened."""
 _REFUSED = {
     RefusalCode.NOT_FOUND: OutcomeCode.NO_PERMISSION_SET,
     RefusalCode.SOURCE_IS_SUPER_ADMIN: OutcomeCode.SOURCE_IS_SUPER_ADMIN,
@@ -78,6 +81,18 @@ _owed: WeakKeyDictionary[Database, set[tuple[int, int]]] = WeakKeyDictionary()
 """The chunks that this process took and could not carry out, and could not give back either, for the database was gone."""
 
 
+def is_passing(error: BaseException) -> bool:
+    """Says whether an error is no cell's fault and may be over later."""
+    if not isinstance(error, PASSING):
+        return False
+    cause = getattr(error, "orig", None)
+    state, code = getattr(cause, "sqlstate", None), getattr(cause, "sqlite_errorcode", None)
+    if state is not None:
+        return bool(state.startswith(_PASSING_STATES))
+    # The first byte is what happened, the rest where.
+    return code is None or code & 0xFF in _PASSING_CODES
+
+
 async def waiting_partners(database: Database) -> list[int]:
     """Returns the partners with operations that have not ended; whoever has waited longest is first."""
     queue = queued_operations.c
@@ -104,9 +119,15 @@ async def work_once(database: Database, issuer: Issuer, partner_id: int) -> Work
         return await _finish_all(database, taken, OutcomeStatus.FAILED, OutcomeCode.CHUNK_SET_ASIDE)
     try:
         worked = await _work(database, issuer, taken)
-    except (*PASSING, asyncio.CancelledError):
+    except asyncio.CancelledError:
         await _give_back(database, taken)
         raise
+    except Exception as error:
+        if is_passing(error):
+            await _give_back(database, taken)
+            raise
+        log.exception("A part of operation %s cannot even be looked at.", taken.operation_id)
+        return await _finish_all(database, taken, OutcomeStatus.FAILED, OutcomeCode.INTERNAL_ERROR)
     if worked is None:
         await _give_back(database, taken)
     return worked
@@ -114,36 +135,43 @@ async def work_once(database: Database, issuer: Issuer, partner_id: int) -> Work
 
 async def _take(database: Database, partner_id: int) -> _Taken | None:
     """Chooses the chunk whose turn it is, and counts the attempt: if the process dies of it, that stays."""
-    queue, chunk = queued_operations.c, operation_chunks.c
+    owed = frozenset(_owed.get(database, ()))
     async with database.write() as session:
         connection = await session.connection()
         await lend(connection, 0)
-        for operation_id, number in _owed.pop(database, set()):
+        for operation_id, number in owed:
             await _count_attempt(connection, operation_id, number, -1)
-        turn = (
-            select(queue.operation_id, operations.c.requested_by_id, operations.c.request)
-            .join(operations, operations.c.id == queue.operation_id)
-            .where(queue.partner_id == partner_id)
-            .order_by(queue.turn, queue.operation_id)
-            .limit(1)
-            .with_for_update(skip_locked=True, of=queued_operations)
-        )
-        row = (await connection.execute(turn)).one_or_none()
-        if row is None:
-            return None
-        unfinished = (
-            select(chunk.number, chunk.size, chunk.attempts)
-            .where(chunk.operation_id == row.operation_id, chunk.finished_at.is_(None))
-            .order_by(chunk.number)
-            .limit(1)
-        )
-        found = (await connection.execute(unfinished)).one()
-        await _count_attempt(connection, row.operation_id, found.number, 1)
-        ours = queue.operation_id == row.operation_id
-        await connection.execute(update(queued_operations).where(ours).values(turn=queue.turn + 1))
-        queued = (operations.c.id == row.operation_id, operations.c.state == OperationState.QUEUED.value)
-        await connection.execute(update(operations).where(*queued).values(state=OperationState.RUNNING.value))
-        touch(connection, ("operation", row.operation_id))
+        taken = await _choose(connection, partner_id)
+    _owed.get(database, set()).difference_update(owed)
+    return taken
+
+
+async def _choose(connection: AsyncConnection, partner_id: int) -> _Taken | None:
+    queue, chunk = queued_operations.c, operation_chunks.c
+    turn = (
+        select(queue.operation_id, operations.c.requested_by_id, operations.c.request)
+        .join(operations, operations.c.id == queue.operation_id)
+        .where(queue.partner_id == partner_id)
+        .order_by(queue.turn, queue.operation_id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=queued_operations)
+    )
+    row = (await connection.execute(turn)).one_or_none()
+    if row is None:
+        return None
+    unfinished = (
+        select(chunk.number, chunk.size, chunk.attempts)
+        .where(chunk.operation_id == row.operation_id, chunk.finished_at.is_(None))
+        .order_by(chunk.number)
+        .limit(1)
+    )
+    found = (await connection.execute(unfinished)).one()
+    await _count_attempt(connection, row.operation_id, found.number, 1)
+    ours = queue.operation_id == row.operation_id
+    await connection.execute(update(queued_operations).where(ours).values(turn=queue.turn + 1))
+    queued = (operations.c.id == row.operation_id, operations.c.state == OperationState.QUEUED.value)
+    await connection.execute(update(operations).where(*queued).values(state=OperationState.RUNNING.value))
+    touch(connection, ("operation", row.operation_id))
     return _Taken(
         row.operation_id, partner_id, found.number, found.size, found.attempts, row.requested_by_id, row.request
     )
@@ -176,44 +204,52 @@ async def _work(database: Database, issuer: Issuer, taken: _Taken) -> Worked | N
     """Carries a chunk out; if something in it goes wrong, all but the cells that are to blame."""
     try:
         return await _carry_out(database, issuer, taken)
-    except PASSING:
-        raise
-    except Exception:
+    except Exception as error:
+        if is_passing(error):
+            raise
         log.exception("A part of operation %s cannot be carried out: looking for the cells.", taken.operation_id)
-    scope, request, viewer = await _read(database, issuer, taken)
+    scope = await _scope(database, taken)
 
     async def works(cells: Sequence[tuple[int, int, int]]) -> bool:
         try:
             async with database.rehearse() as session:
-                connection = await session.connection()
-                await lend(connection, len(cells))
-                part = Part(narrowed(scope, cells), await _next_decision(connection, taken.operation_id))
-                plan = await make_plan(connection, viewer, request, part)
-                await carry_out(connection, taken.operation_id, plan, request, viewer.user_id)
-        except PASSING:
-            raise
-        except Exception:  # noqa: BLE001 whatever it is, these cells cannot be carried out
+                await _try(await session.connection(), issuer, taken, cells)
+        except Exception as error:
+            if is_passing(error):
+                raise
             return False
         return True
 
     failing = [position for position, _, _ in await failing_cells(cells_of(scope), works)]
     try:
         return await _carry_out(database, issuer, taken, failing)
-    except PASSING:
-        raise
-    except Exception:
+    except Exception as error:
+        if is_passing(error):
+            raise
         # Each cell works for itself, and they do not work together: that is nothing that a person could sort out.
         log.exception("A part of operation %s fails as a whole.", taken.operation_id)
         return await _finish_all(database, taken, OutcomeStatus.FAILED, OutcomeCode.INTERNAL_ERROR)
 
 
-async def _read(database: Database, issuer: Issuer, taken: _Taken) -> tuple[Scope, OperationRequest, Viewer]:
+async def _scope(database: Database, taken: _Taken) -> Scope:
     async with database.rehearse() as session:
         connection = await session.connection()
         await lend(connection, taken.size)
         viewer = await viewer_of(connection, taken.requested_by_id)
-        scope = await chunk_scope(connection, viewer, taken.partner_id, taken.operation_id, taken.number)
-    return scope, _request(taken, issuer), viewer
+        return await chunk_scope(connection, viewer, taken.partner_id, taken.operation_id, taken.number)
+
+
+async def _try(
+    connection: AsyncConnection, issuer: Issuer, taken: _Taken, cells: Sequence[tuple[int, int, int]]
+) -> None:
+    """Carries some cells of a chunk out, under the same locks as all of it."""
+    await lend(connection, taken.size)
+    viewer = await viewer_of(connection, taken.requested_by_id)
+    scope = await chunk_scope(connection, viewer, taken.partner_id, taken.operation_id, taken.number)
+    part = Part(narrowed(scope, cells), await _next_decision(connection, taken.operation_id))
+    request = _request(taken, issuer)
+    plan = await make_plan(connection, viewer, request, part)
+    await carry_out(connection, taken.operation_id, plan, request, viewer.user_id)
 
 
 def _request(taken: _Taken, issuer: Issuer) -> OperationRequest:
@@ -235,6 +271,9 @@ async def _carry_out(database: Database, issuer: Issuer, taken: _Taken, failing:
             viewer = await viewer_of(connection, taken.requested_by_id)
             scope = await chunk_scope(connection, viewer, taken.partner_id, taken.operation_id, taken.number)
             request = _request(taken, issuer)
+            if request.expiry and request.expiry.at and request.expiry.at <= now():
+                counts = await _same_for_all(connection, taken, OutcomeStatus.REJECTED, OutcomeCode.EXPIRED)
+                return await _finish(connection, taken, counts)
             plan = await make_plan(connection, viewer, request, Part(scope, first, failing))
         except RefusedError as error:
             code = _REFUSED.get(error.refusals[0].code, OutcomeCode.ACTOR_LOST_AUTHORITY)

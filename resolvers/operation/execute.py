@@ -143,7 +143,7 @@ async def run(
         atomic=request.options.atomic,
         requested_by_id=viewer.user_id,
         reason=request.options.reason,
-        request=stored(request),
+        request=stored(request) if request.repeatable else "{}",
         created_at=plan.at,
     )
     session.add(operation)

@@ -1,5 +1,6 @@
 """Finding the cells for whose sake a chunk cannot be carried out: by halving it, in transactions that are undone."""
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -17,15 +18,16 @@ async def failing_cells(cells: Sequence[Cell], works: Callable[[Sequence[Cell]],
         works: says whether a part of them can be carried out.
     """
     failing: list[Cell] = []
-    waiting = [list(cells)]
+    # The largest part first: what is left when the tries are used up is small.
+    waiting = deque([list(cells)])
     tries = 0
     while waiting:
-        part = waiting.pop()
+        part = waiting.popleft()
         if len(part) == 1 or tries >= MOST_TRIES:
             failing += part
             continue
         middle = len(part) // 2
-        for half in (part[middle:], part[:middle]):
+        for half in (part[:middle], part[middle:]):
             tries += 1
             if not await works(half):
                 waiting.append(half)

@@ -116,9 +116,9 @@ async def _hold_back(
 
 
 async def guard_atomic(connection: AsyncConnection, verdicts: Verdicts, counts: Mapping[int, int]) -> bool:
-    """Rejects everything if anything was rejected; says whether it had to."""
+    """Rejects everything if anything was rejected or failed; says whether it had to."""
     statuses = {number: decision.status for number, decision in verdicts.numbered() if counts.get(number)}
-    if OutcomeStatus.REJECTED not in statuses.values():
+    if not {OutcomeStatus.REJECTED, OutcomeStatus.FAILED} & set(statuses.values()):
         return False
     for number, status in statuses.items():
         if status is OutcomeStatus.APPLIED:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import touch
@@ -94,7 +94,10 @@ async def enqueue(
     # An atomic operation is one chunk, whatever its size: all of it, or nothing.
     cells = scope.size if request.options.atomic else limits.chunk_cells
     await (_keep_pairs if scope.pairs is not None else _keep_product)(connection, scope, place, cells)
-    await connection.execute(insert(queued_operations).values(place))
+    # Beside those that are furthest behind, and not before them: whoever asks again and again keeps nothing from ending.
+    turns = select(func.coalesce(func.min(queued_operations.c.turn), 0))
+    turn = await connection.scalar(turns.where(queued_operations.c.partner_id == scope.partner_id))
+    await connection.execute(insert(queued_operations).values(**place, turn=turn))
     await announce(connection, scope.partner_id)
     touch(connection, ("work", scope.partner_id), ("operation", operation_id))
     return operation_id

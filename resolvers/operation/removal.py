@@ -100,15 +100,24 @@ async def check_removal(connection: AsyncConnection, viewer: Viewer, removal: Re
         RefusedError: NOT_FOUND or INVALID_INPUT, for a rule of reassignment that names an unknown client or person, or a leaver;
             INVALID_INPUT for what is too long for a token.
     """
-    if len(removal.review_token) > LONGEST_TOKEN:
+    check_token(removal.review_token)
+    if removal.reassign:
+        await check_reassignments(connection, viewer, removal.reassign, Leavers.of(scope))
+
+
+def check_token(token: str) -> None:
+    """Refuses what is too long for a token of a review.
+
+    Raises:
+        RefusedError: INVALID_INPUT.
+    """
+    if len(token) > LONGEST_TOKEN:
         raise refuse(
             RefusalCode.INVALID_INPUT,
             "This is no token of a review: send the one that removalReview has given.",
             "input",
             "reviewToken",
         )
-    if removal.reassign:
-        await check_reassignments(connection, viewer, removal.reassign, Leavers.of(scope))
 
 
 async def _reviewed(connection: AsyncConnection, removal: Removal, *, paired: bool) -> list[StampedGrant]:

@@ -213,5 +213,7 @@ class OperationRequest:
     migration: Migration | None = None
     """For MIGRATE."""
     options: WriteOptions = field(default_factory=WriteOptions)
+    repeatable: bool = True
+    """Whether it can be tried again by itself; what is a part of something else, as somebody's leaving is, cannot."""
     checked: bool = False
     """Whether it was checked as a whole when it was queued, and a part of it is carried out now."""

@@ -10,12 +10,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from models.database import Database
 from models.operation import OperationState, OutcomeStatus, operation_retries, operations
 from models.outcome import outcomes
+from models.table import now
 from resolvers.error import RefusalCode, refuse
 from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.issuer import Issuer
 from resolvers.operation.execute import DryRun, preview, run
 from resolvers.operation.queue import QueueLimits
-from resolvers.operation.request import AsWished, OperationRequest, Pairs, WriteOptions
+from resolvers.operation.removal import check_token
+from resolvers.operation.request import AsWished, FromSet, OperationRequest, Pairs, WriteOptions
 from resolvers.operation.stored_request import read_again
 from resolvers.readable import readable_operations
 from resolvers.viewer import Viewer
@@ -103,7 +105,7 @@ async def _request(connection: AsyncConnection, viewer: Viewer, retry: Retry) ->
     if request is None:
         raise refuse(
             RefusalCode.CONFLICT,
-            "This operation was not asked for in the manager, so it cannot be tried again: make a new request.",
+            "This operation is part of something else, or was not asked for in the manager: ask for that again instead.",
             *_FIELD,
         )
     if isinstance(request.access, AsWished):
@@ -113,25 +115,41 @@ async def _request(connection: AsyncConnection, viewer: Viewer, retry: Retry) ->
             "An access matrix is tried again by applying the file again: what is as wanted by now stays as it is.",
             *_FIELD,
         )
-    return found.partner_id, _again(request, retry)
+    if request.expiry is not None and request.expiry.at is not None and request.expiry.at <= now():
+        raise refuse(
+            RefusalCode.CONFLICT,
+            "The expiry that was asked for has passed: make a new request with a later one.",
+            *_FIELD,
+        )
+    return found.partner_id, _again(request, retry, by_the_same=found.requested_by_id == viewer.user_id)
 
 
-def _again(request: OperationRequest, retry: Retry) -> OperationRequest:
-    """Returns the request as it is made now: what it named was checked the first time, and is a part of that now."""
+def _again(request: OperationRequest, retry: Retry, *, by_the_same: bool) -> OperationRequest:
+    """Returns the request as it is made now: what it named was checked the first time, and is a part of that now.
+
+    What somebody else has agreed to, be it a lockout or a change of their own access, nobody agrees to by trying again.
+    """
     options: WriteOptions = replace(request.options, dry_run=retry.dry_run)
+    if not by_the_same:
+        options = replace(options, accept_lockout=False, include_self=False)
     if retry.accept_lockout is not None:
         options = replace(options, accept_lockout=retry.accept_lockout)
     if retry.reason is not None:
         options = replace(options, reason=retry.reason)
     removal = request.removal
     if removal is not None and retry.review_token is not None:
+        check_token(retry.review_token)
         removal = replace(removal, review_token=retry.review_token)
-    return replace(request, options=options, removal=removal, checked=True)
+    access = request.access
+    if isinstance(access, FromSet):
+        # What has been taken out of the set meanwhile is given to nobody any more.
+        access = replace(access, version_id=None)
+    return replace(request, access=access, options=options, removal=removal, checked=True)
 
 
 async def _operation(connection: AsyncConnection, viewer: Viewer, retry: Retry) -> Any:
     known = operations.c.id.in_(readable_operations(viewer))
-    statement = select(operations.c.id, operations.c.partner_id, operations.c.state, operations.c.request)
+    statement = select(*(operations.c[name] for name in ("id", "partner_id", "state", "request", "requested_by_id")))
     found = (await connection.execute(statement.where(operations.c.id == retry.operation_id, known))).one_or_none()
     if found is None:
         raise refuse(RefusalCode.NOT_FOUND, "There is no such operation.", *_FIELD)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from models.operation_chunk import (
 from models.outcome import outcomes
 from resolvers.issuer import EPHEMERAL
 from resolvers.operation import chunk as chunk_module
-from resolvers.operation import execute, place
+from resolvers.operation import execute, place, retry
 from resolvers.operation.chunk import Worked, waiting_partners, work_once
 from resolvers.operation.queue import QueueLimits
 from tests.api.counters import assert_counters_are_true
@@ -299,6 +300,85 @@ async def test_of_a_chunk_with_a_bad_cell_only_that_cell_fails(
     assert cells(again["operation"]) == [(failed.cell, ("APPLIED", None))]
     assert again["operation"]["retryOf"] == {"id": queued["id"]}
     await assert_counters_are_true(story.database)
+
+
+async def test_an_atomic_operation_with_a_bad_cell_changes_nothing(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story, people, clients = await begin(factory)
+    write = execute.carry_out
+
+    async def carry_out(connection: Any, *rest: Any) -> Any:
+        counts = await write(connection, *rest)
+        if await connection.scalar(select(grants.c.id).where(grants.c.member_id == people[1].id)) is not None:
+            raise IntegrityError("INSERT", {}, ValueError("a row that the database does not take"))
+        return counts
+
+    monkeypatch.setattr(chunk_module, "carry_out", carry_out)
+    queued = await ask(story, product(people, clients), options={"atomic": True})
+    assert await story.work() == 1
+    told = await story.told(queued["id"])
+    assert (told["counts"]["applied"], told["counts"]["failed"], told["counts"]["rejected"]) == (0, 4, 8)
+
+
+async def test_an_error_of_the_database_that_comes_each_time_is_a_cells_fault(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No place in a row, a statement that takes too long: waiting would not help, and the others would wait for ever."""
+    story, people, clients = await begin(factory, chunk_cells=100)
+
+    class TooLargeError(Exception):
+        """As the drivers tell it."""
+
+        sqlstate = "54000"
+
+    write = execute.carry_out
+
+    async def carry_out(connection: Any, *rest: Any) -> Any:
+        counts = await write(connection, *rest)
+        if await connection.scalar(select(grants.c.id).where(grants.c.member_id == people[1].id)) is not None:
+            raise OperationalError("INSERT", {}, TooLargeError())
+        return counts
+
+    monkeypatch.setattr(chunk_module, "carry_out", carry_out)
+    queued = await ask(story, product(people, clients))
+    assert await story.work() == 1
+    counts = (await story.told(queued["id"]))["counts"]
+    assert (counts["applied"], counts["failed"]) == (8, 4)
+
+
+async def test_an_expiry_that_passes_in_the_queue_ends_nothing(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does trying again: access that was to last a while longer would end at once."""
+    story, people, clients = await begin(factory)
+    queued = await ask(story, product(people, clients), expiresAt="2099-01-01T00:00:00Z")
+    with monkeypatch.context() as patch:
+        patch.setattr(chunk_module, "now", lambda: datetime(2100, 1, 1, tzinfo=UTC))
+        await story.work()
+    told = await story.told(queued["id"])
+    assert {verdict for _, verdict in cells(told)} == {("REJECTED", "EXPIRED")}
+    monkeypatch.setattr(retry, "now", lambda: datetime(2100, 1, 1, tzinfo=UTC))
+    again = await course(story, RETRY, operation=queued["id"], includeRejected=True)
+    assert [error["code"] for error in again["userErrors"]] == ["CONFLICT"]
+
+
+async def test_what_somebody_else_agreed_to_is_not_agreed_to_by_trying_again(factory: Factory) -> None:
+    """N04: the first has accepted a lockout, and whoever tries again has not."""
+    story, _, clients = await begin(factory)
+    colleague = await factory.member(story.partner)
+    await factory.grant(clients[0], colleague, status=GrantStatus.DEACTIVATED)
+    plain = replace(story, limits=QueueLimits())
+    asked = {"targets": product([story.actor], clients[:1]), "options": {"includeSelf": True}}
+    told = await plain.operation("deactivateAccess", **asked)
+    assert [verdict for _, verdict in cells(told)] == [("REJECTED", "WOULD_LOCK_OUT")]
+    other = replace(await story.as_member(colleague), limits=QueueLimits())
+    again = await course(
+        other, RETRY, operation=told["id"], includeRejected=True, options={"acceptLockout": True, "dryRun": True}
+    )
+    assert [verdict for _, verdict in cells(again["operation"])] == [("APPLIED", None)]
+    again = await course(other, RETRY, operation=told["id"], includeRejected=True)
+    assert [verdict for _, verdict in cells(again["operation"])] == [("REJECTED", "WOULD_LOCK_OUT")]
 
 
 async def test_cells_that_only_fail_together_fail_as_a_whole(factory: Factory, monkeypatch: pytest.MonkeyPatch) -> None:

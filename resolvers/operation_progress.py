@@ -47,7 +47,7 @@ async def _present(live: LiveReader, key: int | None) -> OperationRecord:
         return found
 
     # All who may know of the same partners see the same, so one of them reads it for all.
-    seen_by = tuple(reader.viewer.open_partner_ids)
+    seen_by = reader.viewer.sight
     record = None if key is None else await live.broadcaster.reads.read((OPERATION, key, seen_by), load)
     if record is None:
         raise AccessError(AccessCode.NOT_FOUND, "There is no such operation.")

@@ -196,23 +196,27 @@ async def _check_usable(session: AsyncSession, set_id: int | None, partner_id: i
 
 async def _own_set(session: AsyncSession, viewer: Viewer, set_id: int | None) -> PermissionSet:
     """Returns a set of a partner for which the viewer may act, locked until the transaction ends."""
+    connection = await session.connection()
     statement = (
         select_rows(PermissionSet)
         .where(permission_sets.c.id == set_id, permission_sets.c.archived_at.is_(None))
         .where(permission_sets.c.id.in_(readable_permission_sets(viewer)))
-        .with_for_update(key_share=True)
     )
-    found = (await session.exec(statement)).one_or_none()
-    if found is None:
-        raise refuse(RefusalCode.NOT_FOUND, "There is no such permission set.", "input", "permissionSet")
-    if found.partner_id is None:
+    # Row-level security lets nobody lock what is not theirs to change, so it would look as if there were none.
+    built_in = select(permission_sets.c.id).where(
+        permission_sets.c.id == set_id, permission_sets.c.partner_id.is_(None)
+    )
+    if await connection.scalar(built_in.where(permission_sets.c.id.in_(readable_permission_sets(viewer)))) is not None:
         raise refuse(
             RefusalCode.FORBIDDEN,
             "Only your partner's own sets can be changed: make a set of your own with the same permissions.",
             "input",
             "permissionSet",
         )
-    await check_acting(await session.connection(), viewer, found.partner_id)
+    found = (await session.exec(statement.with_for_update(key_share=True))).one_or_none()
+    if found is None or found.partner_id is None:
+        raise refuse(RefusalCode.NOT_FOUND, "There is no such permission set.", "input", "permissionSet")
+    await check_acting(connection, viewer, found.partner_id)
     return found
 
 

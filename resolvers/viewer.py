@@ -55,6 +55,17 @@ class Viewer:
         return [membership.partner_id for membership in self.memberships if membership.sees]
 
     @property
+    def sight(self) -> tuple[int, ...]:
+        """Returns what stands for all that the viewer may be shown of partners: equal for those who may be shown the same."""
+        return tuple(self.open_partner_ids)
+
+    @property
+    def meant_partner_id(self) -> int | None:
+        """Returns the partner that is meant where none is named, 0 for somebody without any; None if it could be several."""
+        known = self.open_partner_ids or self.partner_ids
+        return None if len(self.open_partner_ids) > 1 else next(iter(known), 0)
+
+    @property
     def partner_ids(self) -> list[int]:
         """Returns all partners the viewer is a member of."""
         return [membership.partner_id for membership in self.memberships]

@@ -12,7 +12,6 @@ from models import migration
 from models.database import Database
 from models.permission.rule_cases import answer_cases
 from models.search_index import search_advice
-from schema.schema import sdl
 from server import (
     command_backup,
     command_feedback,
@@ -101,6 +100,9 @@ def run_migrate(
 @app.command("schema")
 def print_schema() -> None:
     """Print the GraphQL schema as text."""
+    # Not before: every other command would wait for the schema to be built.
+    from schema.schema import sdl  # noqa: PLC0415
+
     typer.echo(sdl(), nl=False)
 
 

@@ -201,9 +201,9 @@ async def _reader(database: Database, email: str, hub_id: int | None) -> tuple[R
     async with database.read() as connection:
         viewer = await viewer_of(connection, await user_by_email(connection, email))
         named = None if hub_id is None else await partner_by_hub_id(connection, hub_id)
-    if named is None and len(viewer.open_partner_ids) > 1:
+    partner_id = viewer.meant_partner_id if named is None else named
+    if partner_id is None:
         raise refuse(RefusalCode.INVALID_INPUT, "This person belongs to several partners: say which with --partner.")
-    partner_id = named if named is not None else next(iter(viewer.open_partner_ids or viewer.partner_ids), 0)
     return Reader(database.for_tenants(viewer.tenancy), viewer), partner_id
 
 

@@ -13,13 +13,11 @@ from models.database import Database
 from models.durability import risks
 from resolvers.demo.load import is_new, load_demo
 from resolvers.demo.sign_in import DemoToken, demo_tokens
-from server.app import ENDPOINT
 from server.command_database import migrate, with_database
 from server.command_import import progress_bar
 from server.database import open_database
 from server.log import configure_log
 from server.secret_key import link_issuer
-from server.service import make_service
 from server.setting import Settings, load_settings
 
 log = structlog.stdlib.get_logger(__name__)
@@ -42,6 +40,9 @@ def serve(
     ] = False,
 ) -> None:
     """Serve GraphQL and its pages, until interrupted."""
+    # Not before, since every other command would wait for the schema to be built; and not later, lest it fail halfway.
+    from server.service import make_service  # noqa: PLC0415
+
     settings = load_settings()
     # The socket first, so that an address in use is known before anything is said or written.
     with _listener(settings) as listener:
@@ -121,6 +122,8 @@ def _listener(settings: Settings) -> socket.socket:
 
 
 def _greet(settings: Settings, tokens: list[DemoToken]) -> None:
+    from server.app import ENDPOINT  # noqa: PLC0415 as above
+
     typer.echo(f"Client Access Manager: {settings.address}{ENDPOINT}")
     if tokens:
         typer.echo(

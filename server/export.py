@@ -91,10 +91,9 @@ def _format(text: str) -> MatrixFormat:
 def _partner(viewer: Viewer, text: str | None) -> int:
     """Returns the partner that is named, or the only one whose manager is open to the viewer."""
     if text is None:
-        open_to = viewer.open_partner_ids or viewer.partner_ids
-        if len(open_to) > 1:
+        if viewer.meant_partner_id is None:
             raise RequestError(400, f"Say for which partner: {_ADVICE}.", ErrorCode.BAD_INPUT)
-        return open_to[0] if open_to else 0
+        return viewer.meant_partner_id
     key = decode_key(text, "Partner")
     if key is None or viewer.membership(key) is None:
         raise AccessError(AccessCode.NOT_FOUND, "There is no such partner.")

@@ -53,10 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--thorough"):
-        skip = pytest.mark.skip(reason="thousands of examples: run with --thorough")
-        for item in items:
-            if item.get_closest_marker("thorough"):
-                item.add_marker(skip)
+        long = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     if hasattr(config, "workerinput"):
         # Long files first, so that no worker is left alone with one; needs --no-loadscope-reorder.
         last = len(LONG_FILES)

@@ -343,7 +343,7 @@ def test_a_fault_of_ours_is_one_line_as_well(cam: Cam, monkeypatch: pytest.Monke
     def broken() -> str:
         raise KeyError("inside")
 
-    monkeypatch.setattr("server.command_line.sdl", broken)
+    monkeypatch.setattr("schema.schema.sdl", broken)
     assert cam("schema").failure == "cam: KeyError: 'inside'. Set CAM_LOG_LEVEL=debug to see where."
     monkeypatch.setattr("server.command_line.app", lambda **_options: (_ for _ in ()).throw(KeyboardInterrupt))
     assert cam("schema").code == 130

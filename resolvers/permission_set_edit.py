@@ -203,10 +203,9 @@ async def _own_set(session: AsyncSession, viewer: Viewer, set_id: int | None) ->
         .where(permission_sets.c.id.in_(readable_permission_sets(viewer)))
     )
     # Row-level security lets nobody lock what is not theirs to change, so it would look as if there were none.
-    built_in = select(permission_sets.c.id).where(
-        permission_sets.c.id == set_id, permission_sets.c.partner_id.is_(None)
-    )
-    if await connection.scalar(built_in.where(permission_sets.c.id.in_(readable_permission_sets(viewer)))) is not None:
+    known = permission_sets.c.id.in_(readable_permission_sets(viewer))
+    origin = await connection.scalar(select(permission_sets.c.origin).where(permission_sets.c.id == set_id, known))
+    if origin not in {None, PermissionSetOrigin.PARTNER.value}:
         raise refuse(
             RefusalCode.FORBIDDEN,
             "Only your partner's own sets can be changed: make a set of your own with the same permissions.",

@@ -178,11 +178,15 @@ def _given(way: Way, admin: Template, template: Template, verified: bool) -> Dec
     return decide(_GRANT, Situation(facts, person, None, 0, requested), catalogue)
 
 
-@lru_cache(4_096)
-def _narrowed(before: Decision, held: State) -> Decision:
-    if before.seat is None or before.after_status is None or before.after_access_type is None:
+def made_by(before: Decision) -> GrantFacts:
+    """Returns the grant that a decision has made, for the next one about it.
+
+    Raises:
+        ValueError: if it was not applied.
+    """
+    if before.after_status is None or before.after_access_type is None or before.seat is None:
         raise ValueError("Only what was applied can be changed.")
-    grant = GrantFacts(
+    return GrantFacts(
         status=before.after_status,
         access_type=before.after_access_type,
         seat=before.seat,
@@ -195,9 +199,13 @@ def _narrowed(before: Decision, held: State) -> Decision:
         other_teams=False,
         takes_foreign_team=False,
     )
+
+
+@lru_cache(4_096)
+def _narrowed(before: Decision, held: State) -> Decision:
     person = MemberFacts(MemberStatus.ACTIVE, verified=True, is_actor=False)
     requested = Requested(without_reports(before.after))
-    return decide(_CHANGE, Situation(ClientFacts(held), person, grant, before.after, requested), catalogue)
+    return decide(_CHANGE, Situation(ClientFacts(held), person, made_by(before), before.after, requested), catalogue)
 
 
 @lru_cache(4_096)

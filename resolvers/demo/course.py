@@ -10,15 +10,13 @@ from models.operation import OperationKind, OutcomeStatus
 from models.permission.built_in import SUPER_ADMIN_STATE
 from models.permission.catalogue import catalogue
 from models.permission.rule import authority
-from resolvers.demo.access import without_reports
+from resolvers.demo.access import made_by, without_reports
 from resolvers.demo.house_set import PARTNER_ADMIN_TEMPLATE, templates
 from resolvers.operation.decide import decide
 from resolvers.operation.request import FromSet, OperationRequest, Pairs
 from resolvers.operation.situation import (
     ClientFacts,
     Decision,
-    ExpiryChange,
-    GrantFacts,
     MemberFacts,
     Requested,
     Situation,
@@ -144,7 +142,7 @@ def course(way: Way, template: int, fate: Fate, *, verified: bool = True) -> Cou
         before = next(made for _, made in reversed(steps) if made.status is OutcomeStatus.APPLIED)
         requested = Requested(without_reports(before.after)) if act is Act.NARROW else None
         content = templates()[before.set_version_id].state if before.set_version_id is not None else None
-        situation = Situation(facts, person, _facts(before), before.after, requested, content)
+        situation = Situation(facts, person, made_by(before), before.after, requested, content)
         steps.append((act, decide(_request(act), situation, catalogue)))
     return Course(tuple(steps), way is Way.UNTIL)
 
@@ -170,25 +168,6 @@ def _first(way: Way, template: int, facts: ClientFacts, person: MemberFacts) -> 
     asked = without_reports(state) if way is Way.REDUCED else state
     requested = Requested(asked, template, state)
     return decide(_request(Act.GIVE), Situation(facts, person, None, 0, requested), catalogue)
-
-
-def _facts(before: Decision) -> GrantFacts:
-    """Returns the grant that a decision has made."""
-    if before.after_status is None or before.after_access_type is None or before.seat is None:
-        raise ValueError("Only what was applied can change.")
-    return GrantFacts(
-        status=before.after_status,
-        access_type=before.after_access_type,
-        seat=before.seat,
-        state_id=0,
-        set_version_id=before.set_version_id,
-        customised=before.customised,
-        expired=False,
-        conflict=False,
-        expiry=ExpiryChange.SAME,
-        other_teams=False,
-        takes_foreign_team=False,
-    )
 
 
 @cache

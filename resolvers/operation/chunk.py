@@ -36,6 +36,7 @@ from resolvers.operation.stored_request import read_again
 from resolvers.operation.verdict import Verdicts
 from resolvers.operation.write import CellWriter
 from resolvers.sign_in import viewer_of
+from resolvers.viewer import Viewer
 
 log = logging.getLogger(__name__)
 
@@ -235,8 +236,19 @@ async def _scope(database: Database, taken: _Taken) -> Scope:
     async with database.rehearse() as session:
         connection = await session.connection()
         await lend(connection, taken.size)
-        viewer = await viewer_of(connection, taken.requested_by_id)
-        return await chunk_scope(connection, viewer, taken.partner_id, taken.operation_id, taken.number)
+        _, scope = await _lock(connection, taken)
+    return scope
+
+
+async def _lock(connection: AsyncConnection, taken: _Taken) -> tuple[Viewer, Scope]:
+    """Returns whoever asked, as they are now, and the cells of the chunk, locked.
+
+    Raises:
+        RefusedError: as ``chunk_scope``.
+    """
+    viewer = await viewer_of(connection, taken.requested_by_id)
+    scope = await chunk_scope(connection, viewer, taken.partner_id, taken.operation_id, taken.number)
+    return viewer, scope
 
 
 async def _try(
@@ -244,8 +256,7 @@ async def _try(
 ) -> None:
     """Carries some cells of a chunk out, under the same locks as all of it."""
     await lend(connection, taken.size)
-    viewer = await viewer_of(connection, taken.requested_by_id)
-    scope = await chunk_scope(connection, viewer, taken.partner_id, taken.operation_id, taken.number)
+    viewer, scope = await _lock(connection, taken)
     part = Part(narrowed(scope, cells), await _next_decision(connection, taken.operation_id))
     request = _request(taken, issuer)
     plan = await make_plan(connection, viewer, request, part)
@@ -268,8 +279,7 @@ async def _carry_out(database: Database, issuer: Issuer, taken: _Taken, failing:
             return None
         first = await _next_decision(connection, taken.operation_id)
         try:
-            viewer = await viewer_of(connection, taken.requested_by_id)
-            scope = await chunk_scope(connection, viewer, taken.partner_id, taken.operation_id, taken.number)
+            viewer, scope = await _lock(connection, taken)
             request = _request(taken, issuer)
             if request.expiry and request.expiry.at and request.expiry.at <= now():
                 counts = await _same_for_all(connection, taken, OutcomeStatus.REJECTED, OutcomeCode.EXPIRED)

@@ -1,4 +1,6 @@
-import { createGraphiQLFetcher, type Fetcher } from '@graphiql/toolkit';
+import { createGraphiQLFetcher, type Fetcher, type FetcherParams } from '@graphiql/toolkit';
+import { getOperationAST, GraphQLError, OperationTypeNode, type DocumentNode, type ExecutionResult } from 'graphql';
+import { createClient } from 'graphql-ws';
 import { currentToken, report, type Problem } from './session';
 
 const path = '/graphql';
@@ -41,15 +43,51 @@ async function send(input: RequestInfo | URL, init: RequestInit = {}): Promise<R
   return new Response(text, { status: response.status, headers: { 'Content-Type': 'application/json' } });
 }
 
-export const fetcher: Fetcher = createGraphiQLFetcher({
+const ask: Fetcher = createGraphiQLFetcher({
   url: path,
-  subscriptionUrl: socketAddress,
   fetch: send,
   // Nothing here is sent in parts, and asking for parts would change the form of ordinary answers.
   enableIncrementalDelivery: false,
-  // Read anew for each subscription, so that a later sign-in counts.
-  get wsConnectionParams(): Record<string, string> {
+});
+
+const socket = createClient({
+  url: socketAddress,
+  // Asked anew for each connection, and a connection lives no longer than its subscriptions: a later sign-in counts.
+  connectionParams: () => {
     const token = currentToken();
     return token === null ? {} : { Authorization: `Bearer ${token}` };
   },
 });
+
+function isSubscription(documentAST: DocumentNode | undefined, operationName: string | null | undefined): boolean {
+  const operation = documentAST && getOperationAST(documentAST, operationName);
+  return operation?.operation === OperationTypeNode.SUBSCRIPTION;
+}
+
+type Answer = ExecutionResult<Record<string, unknown>, Record<string, unknown>>;
+
+const codesOf = ({ errors }: Answer): unknown[] => errors?.map((error) => error.extensions?.['code']) ?? [];
+
+function lost(problem: unknown): GraphQLError {
+  const reason = problem instanceof CloseEvent ? problem.reason : '';
+  const message = reason === '' ? 'The connection to the service was lost. Is it still running?' : `The service ended the connection: ${reason}`;
+  return new GraphQLError(message, { extensions: { code: 'UNREACHABLE' } });
+}
+
+/** The answers to a subscription; a refusal or a lost connection is its last answer, told like that of a request. */
+async function* follow({ query, variables, operationName }: FetcherParams): AsyncGenerator<Answer, void> {
+  try {
+    const request = { query, variables: variables as Record<string, unknown> | null | undefined, operationName };
+    for await (const answer of socket.iterate(request)) {
+      report(problemOf(0, codesOf(answer as Answer)));
+      yield answer as Answer;
+    }
+  } catch (problem) {
+    const errors = Array.isArray(problem) ? (problem as GraphQLError[]) : [lost(problem)];
+    report(Array.isArray(problem) ? problemOf(0, codesOf({ errors })) : 'unreachable');
+    yield { errors };
+  }
+}
+
+export const fetcher: Fetcher = (parameters, options) =>
+  isSubscription(options?.documentAST, parameters.operationName) ? follow(parameters) : ask(parameters, options);

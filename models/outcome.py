@@ -4,7 +4,7 @@ from sqlalchemy import Index, String, text
 from sqlmodel import Field, SQLModel
 
 from models.operation import OutcomeStatus
-from models.table import one_of, reference, table
+from models.table import BigKey, one_of, reference, table
 
 _NOT_APPLIED = text("status <> 'APPLIED'")
 
@@ -33,6 +33,8 @@ class Outcome(SQLModel, table=True):
     grant_id: int | None = reference("grant.id", nullable=True)
     decision: int
     status: OutcomeStatus = Field(sa_type=String)
+    block_id: int | None = Field(default=None, sa_type=BigKey)
+    """The block of the timeline in which it is sealed, where that is not the one with the operation's own key."""
 
 
 outcomes = table(Outcome)

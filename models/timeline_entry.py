@@ -14,8 +14,8 @@ _OF_ACCOUNT = text("client_id IS NULL")
 class TimelineEntry(SQLModel, table=True):
     """One change of one grant: what it was before and after. Who asked, and why, stands in its operation.
 
-    The key is the cell's (``models.operation.cell_key``), so entries are in the order in which their operations were asked for; the
-    moment ``at`` is taken when the client is locked, so what happened to a grant is in the order of the moments.
+    The key is that of the block in which it was written (``models.timeline_block``) and of the cell: what happened in a client, or to
+    a grant, is in the order of the keys, and so are the moments ``at``; both are taken when the client is locked.
     """
 
     __tablename__ = "timeline_entry"
@@ -23,6 +23,7 @@ class TimelineEntry(SQLModel, table=True):
         Index("ix_timeline_entry_partner", "partner_id", "id"),
         Index("ix_timeline_entry_client", "client_id", "id"),
         Index("ix_timeline_entry_member", "member_id", "id"),
+        Index("ix_timeline_entry_grant", "grant_id", "id"),
         Index("ix_timeline_entry_account", "account_id", "id", sqlite_where=_OF_ACCOUNT, postgresql_where=_OF_ACCOUNT),
     )
 

@@ -1,21 +1,19 @@
 """New entries of a partner's timeline, each once (P24).
 
-The keys of entries do not become visible in their order: chunks of several operations take turns, and on PostgreSQL operations that
-run at the same time commit in any order. So there is no one place up to which everything has been read. A feed reads operation by
-operation, within which keys only grow: it keeps a place in each operation that is not ended or lies above the horizon
-(``models.horizon``), and lets go of the others, for which nothing more can come.
+The blocks of a partner's chain (``models.timeline_block``) are numbered in the order in which they are committed, and so are those of
+the service's own operations, which are nobody's and have entries of any partner. So a feed has a place in two chains.
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, or_, select, union_all
+from sqlalchemy import Select, and_, func, or_, select
 
-from models.broadcaster import NOT_ENDED, TIMELINE, Watch
+from models.broadcaster import TIMELINE, Watch
 from models.database import Database
-from models.operation import CELLS, operations
+from models.operation import CELLS
+from models.timeline_block import NOBODYS, timeline_blocks
 from models.timeline_entry import timeline_entries
 from resolvers.client import clients_by_id
 from resolvers.error import AccessCode, AccessError
@@ -23,21 +21,12 @@ from resolvers.live_reader import RECHECK_SECONDS, LiveReader
 from resolvers.reader import Reader
 from resolvers.timeline import TimelineRecord, new_entries
 
+block = timeline_blocks.c
+
 ENTRIES_AT_ONCE = 100
-OPERATIONS_AT_ONCE = 50
+BLOCKS_AT_ONCE = 50
 STALE_SECONDS = 1.0
 """How long entries that were read may wait for a slow subscriber before they are read again with its rights of then."""
-
-
-@dataclass(slots=True)
-class _Place:
-    """How far one operation has been read."""
-
-    last: int
-    """The key of the last entry that was sent, or would have been."""
-    stand: tuple[Any, ...] = ()
-    """The operation's state and its number of entries, when all of them had been read."""
-    ended: bool = False
 
 
 async def timeline_feed(
@@ -75,24 +64,17 @@ class _Feed:
         self._live = live
         self._partner_id = partner_id
         self._client_id = client_id
-        self._floor = 0
-        self._places: dict[int, _Place] = {}
+        self._numbers = {NOBODYS: 0, partner_id: 0}
+        """By chain: the number of the last block that was read to its end."""
+        self._sent: dict[int, int] = {}
+        """By block that is being read: the last of its entries that was sent."""
 
     async def begin(self, database: Database) -> None:
-        """Goes to the end of every operation."""
-        first, end = operations.c.id * CELLS, (operations.c.id + 1) * CELLS
-        newest = select(func.max(timeline_entries.c.id)).where(
-            timeline_entries.c.id >= first, timeline_entries.c.id < end
-        )
-        last = newest.correlate(operations).scalar_subquery().label("last")
+        """Goes to the end of both chains."""
+        newest = select(block.chain, func.max(block.number).label("number")).group_by(block.chain)
         async with database.read() as connection:
-            self._floor = await self._live.broadcaster.horizon.key(connection)
-            above = _operations(self._partner_id).add_columns(last).where(operations.c.id > self._floor)
-            unended = _operations(self._partner_id).add_columns(last).where(operations.c.id <= self._floor, NOT_ENDED)
-            for row in await connection.execute(union_all(above, unended)):
-                self._places[row.id] = _Place(
-                    _before(row.id) if row.last is None else row.last, _stand(row), _ended(row)
-                )
+            rows = await connection.execute(newest.where(block.chain.in_(self._numbers)))
+            self._numbers |= {row.chain: row.number for row in rows}
 
     async def entries(self, watch: Watch) -> AsyncGenerator[TimelineRecord, None]:
         """Yields new entries for ever."""
@@ -106,7 +88,7 @@ class _Feed:
                     if monotonic() - read_at > STALE_SECONDS:
                         break
                     # Noted first: whoever is gone at the `yield` reads no further anyway.
-                    self._places[record.operation_id].last = record.id
+                    self._sent[record.id // CELLS] = record.id
                     yield record
                 if not found:
                     await watch.wait(RECHECK_SECONDS)
@@ -115,38 +97,29 @@ class _Feed:
 
     async def _next(self, reader: Reader) -> Sequence[TimelineRecord]:
         """Returns the next entries, or none when all has been read."""
-        async with reader.database.everything().read() as connection:
-            settled = await self._live.broadcaster.horizon.key(connection)
-            rows = (await connection.execute(self._changing())).all()
-        changed = sorted((row for row in rows if not self._is_read(row)), key=lambda row: row.id)
-        for start in range(0, len(changed), OPERATIONS_AT_ONCE):
-            part = changed[start : start + OPERATIONS_AT_ONCE]
-            found = await self._read(reader, part)
+        while True:
+            async with reader.database.everything().read() as connection:
+                rows = (await connection.execute(self._unread())).all()
+            if not rows:
+                return ()
+            after = {row.id: self._sent.get(row.id, row.id * CELLS - 1) for row in rows if row.entries}
+            found = await self._read(reader, after) if after else ()
             if found:
                 return found
-            for row in part:
-                place = self._places[row.id]
-                place.stand, place.ended = _stand(row), _ended(row)
-        # Every operation up to `settled` was among the rows, and all of it has been sent.
-        self._floor = max(self._floor, settled)
-        self._places = {key: place for key, place in self._places.items() if key > self._floor or not place.ended}
-        return ()
+            for row in rows:
+                self._numbers[row.chain] = max(self._numbers[row.chain], row.number)
+                self._sent.pop(row.id, None)
 
-    async def _read(self, reader: Reader, rows: Sequence[Row[Any]]) -> Sequence[TimelineRecord]:
-        after = {row.id: self._places.setdefault(row.id, _Place(_before(row.id))).last for row in rows}
+    async def _read(self, reader: Reader, after: dict[int, int]) -> Sequence[TimelineRecord]:
         entry = timeline_entries.c.id
         parts = [and_(entry > last, entry < (key + 1) * CELLS) for key, last in after.items()]
         return await new_entries(reader, self._partner_id, self._client_id, or_(*parts), ENTRIES_AT_ONCE)
 
-    def _changing(self) -> Any:
-        """Selects the operations in which there may be new entries."""
-        above = _operations(self._partner_id).where(operations.c.id > self._floor)
-        unended = [key for key in self._places if key <= self._floor]
-        return union_all(above, _operations(self._partner_id).where(operations.c.id.in_(unended))) if unended else above
-
-    def _is_read(self, row: Row[Any]) -> bool:
-        place = self._places.get(row.id)
-        return place is not None and place.stand == _stand(row)
+    def _unread(self) -> Select[Any]:
+        """Selects the next blocks of each chain."""
+        further = (and_(block.chain == chain, block.number > number) for chain, number in self._numbers.items())
+        columns = (block.id, block.chain, block.number, block.entries)
+        return select(*columns).where(or_(*further)).order_by(block.number, block.chain).limit(BLOCKS_AT_ONCE)
 
 
 def _check_partner(reader: Reader, partner_id: int | None) -> int:
@@ -159,21 +132,3 @@ async def _check_client(reader: Reader, partner_id: int, client_id: int | None) 
     (client,) = [None] if client_id is None else await clients_by_id(reader, [client_id])
     if client is None or client.partner_id != partner_id:
         raise AccessError(AccessCode.NOT_FOUND, "There is no such client.")
-
-
-def _operations(partner_id: int) -> Select[Any]:
-    """Selects the partner's operations and the service's own, which are nobody's and have entries of any partner."""
-    whose = or_(operations.c.partner_id == partner_id, operations.c.partner_id.is_(None))
-    return select(operations.c.id, operations.c.state, operations.c.applied).where(whose)
-
-
-def _before(operation_id: int) -> int:
-    return operation_id * CELLS - 1
-
-
-def _stand(row: Row[Any]) -> tuple[Any, ...]:
-    return row.state, row.applied
-
-
-def _ended(row: Row[Any]) -> bool:
-    return row.state not in {"QUEUED", "RUNNING"}

@@ -8,13 +8,14 @@ from models.asset import asset_transfers
 from models.operation import CELLS, OperationState, OutcomeStatus, decisions, operations
 from models.operation_chunk import operation_chunks, queued_operations
 from models.outcome import outcomes
+from models.schedule import scheduled_operations
 from models.timeline_entry import timeline_entries
 from resolvers.consistency.check import Check, differ, selected
 
 _COUNTED = ("applied", "noop", "rejected", "failed")
 _ENDED = (OperationState.COMPLETED.value, OperationState.CANCELLED.value, OperationState.FAILED.value)
 _APPLIED = outcomes.c.status == OutcomeStatus.APPLIED.value
-_KEY = outcomes.c.operation_id * CELLS + outcomes.c.position
+_KEY = func.coalesce(outcomes.c.block_id, outcomes.c.operation_id) * CELLS + outcomes.c.position
 
 
 def _counts() -> Check:
@@ -87,10 +88,11 @@ def _chunks() -> Check:
 
 
 def _queue() -> Check:
-    """Who waits is in the queue, and nobody else."""
+    """Who waits is in the queue, and nobody else; what waits for its time is not there yet (P14)."""
+    ahead = and_(scheduled_operations.c.operation_id == operations.c.id, scheduled_operations.c.taken_at.is_(None))
     waits = operations.c.state == OperationState.QUEUED.value
     wrong = or_(
-        and_(waits, queued_operations.c.operation_id.is_(None)),
+        and_(waits, queued_operations.c.operation_id.is_(None), scheduled_operations.c.operation_id.is_(None)),
         and_(operations.c.state.in_(_ENDED), queued_operations.c.operation_id.is_not(None)),
     )
     return Check(
@@ -100,6 +102,7 @@ def _queue() -> Check:
         selected(
             select(operations.c.id, operations.c.state)
             .outerjoin(queued_operations, queued_operations.c.operation_id == operations.c.id)
+            .outerjoin(scheduled_operations, ahead)
             .where(wrong)
             .order_by(operations.c.id),
             lambda row: (
@@ -164,7 +167,7 @@ _SAME = {
 def _entries() -> Check:
     """Entries about the accounts' own people have no outcome: those are of clients and members."""
     entry = timeline_entries
-    position = entry.c.id - entry.c.operation_id * CELLS
+    position = entry.c.id % CELLS
     made = and_(outcomes.c.operation_id == entry.c.operation_id, outcomes.c.position == position)
     ours = and_(decisions.c.operation_id == outcomes.c.operation_id, decisions.c.number == outcomes.c.decision)
     said = differ(*((entry.c[name], decisions.c[other]) for name, other in _SAME.items()))

@@ -10,8 +10,10 @@ from sqlalchemy import (
     Integer,
     Table,
     and_,
+    case,
     exists,
     func,
+    literal,
     or_,
     select,
     text,
@@ -66,7 +68,7 @@ async def _kinds(connection: AsyncConnection) -> AsyncIterator[str]:
     for table in TABLES:
         keys = list(table.primary_key.columns)
         wrong = or_(*(_of_another_kind(column) for column in table.columns))
-        kinds = [func.typeof(column) for column in table.columns]
+        kinds = [_kind(column) for column in table.columns]
         async for row in streamed(connection, select(*keys, *kinds).where(wrong)):
             found = zip(table.columns, row[len(keys) :], strict=True)
             told = [f"{column.name} is {kind}" for column, kind in found if kind not in _allowed(column)]
@@ -78,8 +80,16 @@ def _allowed(column: Column[object]) -> set[str]:
     return {kind, "null"} if column.nullable else {kind}
 
 
+def _kind(column: Column[object]) -> ColumnElement[str]:
+    """Returns the kind of a value; what stands behind a NUL is a text that nobody is shown, and no seal is over it."""
+    kind = func.typeof(column)
+    if "text" not in _allowed(column):
+        return kind
+    return case((func.instr(column, func.char(0)) > 0, literal("text with a NUL")), else_=kind)
+
+
 def _of_another_kind(column: Column[object]) -> ColumnElement[bool]:
-    return func.typeof(column).not_in(sorted(_allowed(column)))
+    return _kind(column).not_in(sorted(_allowed(column)))
 
 
 STORAGE_CHECKS = (

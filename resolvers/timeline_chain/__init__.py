@@ -1,0 +1,1 @@
+"""The timeline proves that it was not altered: its writing and its checking (N07)."""

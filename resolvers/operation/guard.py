@@ -1,6 +1,6 @@
 """What holds for a client or an account over the whole batch, whatever each cell alone may do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +9,9 @@ from sqlalchemy import cast as cast_to
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.account import accounts
+from models.asset import asset_holdings
 from models.dialect import create_temporary, lock_rows
-from models.grant import active_super_admin, grants, working_partner_admin
+from models.grant import GrantStatus, active_super_admin, grants, working_partner_admin
 from models.operation import OutcomeStatus
 from models.table import now
 from models.tenancy import everything
@@ -18,25 +19,12 @@ from resolvers.operation.cell import cells, held_back
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.verdict import Verdicts
 
-_POSITIONS_AT_ONCE = 1_000
-"""How many positions go into one statement."""
-
 
 async def count_cells(connection: AsyncConnection) -> dict[int, int]:
     """Returns how many cells each decision has."""
     decision = cells.c.decision
     rows = await connection.execute(select(decision, func.count()).group_by(decision))
     return {row[0]: row[1] for row in rows}
-
-
-async def guard_failing(connection: AsyncConnection, verdicts: Verdicts, positions: Sequence[int]) -> None:
-    """Lets cells fail that were found out to be what keeps all the others from being carried out."""
-    decision = cells.c.decision
-    for start in range(0, len(positions), _POSITIONS_AT_ONCE):
-        failing = cells.c.position.in_(positions[start : start + _POSITIONS_AT_ONCE])
-        for number in (await connection.execute(select(decision).where(failing).distinct())).scalars().all():
-            twin = verdicts.failed_twin(number, OutcomeCode.INTERNAL_ERROR)
-            await connection.execute(update(cells).where(failing, decision == number).values(decision=twin))
 
 
 async def guard_super_admins(connection: AsyncConnection, verdicts: Verdicts, at: datetime, *, locked: bool) -> None:
@@ -115,10 +103,27 @@ async def _hold_back(
         await connection.execute(refused.values(decision=verdicts.rejected_twin(number, code)))
 
 
-async def guard_atomic(connection: AsyncConnection, verdicts: Verdicts, counts: Mapping[int, int]) -> bool:
-    """Rejects everything if anything was rejected or failed; says whether it had to."""
+async def guard_undone(connection: AsyncConnection, verdicts: Verdicts, at: datetime) -> None:
+    """Keeps an undo from taking access away with assets, which needs a review (F38), and from bringing back what has expired."""
+    removing = [n for n, decision in verdicts.numbered() if decision.after_status is GrantStatus.REMOVED]
+    owned = select(asset_holdings.c.total).where(
+        asset_holdings.c.client_id == cells.c.client_id,
+        asset_holdings.c.member_id == cells.c.member_id,
+        asset_holdings.c.total > 0,
+    )
+    owning = select(cells.c.position).where(cells.c.decision.in_(removing), owned.exists())
+    await _hold_back(connection, verdicts, removing, owning, OutcomeCode.OWNS_ASSETS)
+    given = [n for n, decision in verdicts.numbered() if decision.status is OutcomeStatus.APPLIED]
+    over = select(cells.c.position).where(cells.c.grant_id.is_(None), cells.c.until <= at, cells.c.decision.in_(given))
+    await _hold_back(connection, verdicts, given, over, OutcomeCode.NO_WAY_BACK)
+
+
+async def guard_atomic(
+    connection: AsyncConnection, verdicts: Verdicts, counts: Mapping[int, int], *, spoiled: bool
+) -> bool:
+    """Rejects everything if anything was rejected, or ``spoiled`` by what is not even among the cells; says whether it had to."""
     statuses = {number: decision.status for number, decision in verdicts.numbered() if counts.get(number)}
-    if not {OutcomeStatus.REJECTED, OutcomeStatus.FAILED} & set(statuses.values()):
+    if not spoiled and OutcomeStatus.REJECTED not in statuses.values():
         return False
     for number, status in statuses.items():
         if status is OutcomeStatus.APPLIED:

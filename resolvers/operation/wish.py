@@ -20,6 +20,8 @@ class WishForm(StrEnum):
     """A version of a permission set is given, or changed to."""
     KEEP = "KEEP"
     """What is described is left as it is: a set alone does not say it, so it cannot be given."""
+    RESTORE = "RESTORE"
+    """What was there before an operation is brought back (N06); without a status there was nothing."""
     NONE = "NONE"
     """There should be no access; only a reviewed removal takes it away (F38)."""
 
@@ -36,17 +38,23 @@ class Wish:
     """None if nothing was said."""
     seat: Seat | None = None
     """None as it is."""
+    state_id: int | None = None
+    """The permissions that were there, where they are brought back."""
+    obstacle: str | None = None
+    """Why they cannot be brought back: the code of the outcome."""
 
     def packed(self) -> str:
         """Returns the wish as text, as it waits with a queued operation; ``of_text`` reads it."""
         flags = ("-c"[self.customised], "-s"[self.super_admin])
         status, seat = self.status or "-", self.seat or "-"
-        return f"{self.form} {self.set_version_id or 0} {flags[0]}{flags[1]} {status} {seat}"
+        before = f"{self.state_id or 0} {self.obstacle or '-'}"
+        return f"{self.form} {self.set_version_id or 0} {flags[0]}{flags[1]} {status} {seat} {before}"
 
     @classmethod
     def of_text(cls, text: str) -> "Wish":
         """Returns the wish that ``packed`` wrote."""
-        form, version_id, flags, status, seat = text.split()
+        form, version_id, flags, status, seat, *before = text.split()
+        state_id, obstacle = before or ("0", "-")
         return cls(
             form=WishForm(form),
             set_version_id=int(version_id) or None,
@@ -54,6 +62,8 @@ class Wish:
             super_admin=flags[1] == "s",
             status=None if status == "-" else GrantStatus(status),
             seat=None if seat == "-" else Seat(seat),
+            state_id=int(state_id) or None,
+            obstacle=None if obstacle == "-" else obstacle,
         )
 
 

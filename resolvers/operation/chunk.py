@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import func, select, update
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import Database, touch
@@ -22,11 +20,12 @@ from models.table import now
 from resolvers.error import RefusalCode, RefusedError
 from resolvers.interning import intern_states
 from resolvers.issuer import Issuer
-from resolvers.operation.chunk_scope import cells_of, chunk_scope, narrowed, same_outcome
+from resolvers.operation.chunk_scope import cells_of, chunk_scope, failed_outcomes, narrowed, positions_of, same_outcome
 from resolvers.operation.delivery import announce, lend
 from resolvers.operation.execute import carry_out
 from resolvers.operation.failing_cell import failing_cells
 from resolvers.operation.outcome_code import OutcomeCode
+from resolvers.operation.passing_error import PASSING, is_passing
 from resolvers.operation.plan import Part, make_plan
 from resolvers.operation.queue import forget_targets
 from resolvers.operation.request import OperationRequest
@@ -36,21 +35,23 @@ from resolvers.operation.stored_request import read_again
 from resolvers.operation.verdict import Verdicts
 from resolvers.operation.write import CellWriter
 from resolvers.sign_in import viewer_of
+from resolvers.timeline_chain.block import next_block, open_block
 from resolvers.viewer import Viewer
 
 log = logging.getLogger(__name__)
 
-PASSING = (OperationalError, InterfaceError, PoolTimeoutError, OSError)
-"""What may be no cell's fault and over later (``is_passing``): the database is gone, locked or full."""
-_PASSING_STATES = ("08", "25006", "40", "53", "55P03", "57P")
-"""PostgreSQL's: the connection, a server that only reads, a lost transaction, no room, a lock, a shutdown."""
-_PASSING_CODES = frozenset({5, 6, 8, 10, 13, 14})
-"""SQLite's: busy, locked, read-only, input and output, full, cannot be opened."""
 _REFUSED = {
+    RefusalCode.FORBIDDEN: OutcomeCode.ACTOR_LOST_AUTHORITY,
+    RefusalCode.NOT_A_PARTNER: OutcomeCode.ACTOR_LOST_AUTHORITY,
     RefusalCode.NOT_FOUND: OutcomeCode.NO_PERMISSION_SET,
     RefusalCode.SOURCE_IS_SUPER_ADMIN: OutcomeCode.SOURCE_IS_SUPER_ADMIN,
+    RefusalCode.UNKNOWN_PERMISSION: OutcomeCode.UNKNOWN_PERMISSION,
+    RefusalCode.INVALID_LEVEL: OutcomeCode.INVALID_LEVEL,
+    RefusalCode.INVALID_PREREQUISITE: OutcomeCode.INVALID_PREREQUISITE,
+    RefusalCode.NON_DELEGABLE: OutcomeCode.NON_DELEGABLE,
 }
-"""What becomes of the cells if what they are to get is not there any more; else whoever asked has lost the authority (R13)."""
+"""What becomes of the cells if whoever asked has lost the authority (R13), what they are to get is not there any more, or a newer
+catalogue has other permissions; nothing else can be wrong with a request that was found to be right when it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +81,6 @@ class _Taken:
 
 _owed: WeakKeyDictionary[Database, set[tuple[int, int]]] = WeakKeyDictionary()
 """The chunks that this process took and could not carry out, and could not give back either, for the database was gone."""
-
-
-def is_passing(error: BaseException) -> bool:
-    """Says whether an error is no cell's fault and may be over later."""
-    if not isinstance(error, PASSING):
-        return False
-    cause = getattr(error, "orig", None)
-    state, code = getattr(cause, "sqlstate", None), getattr(cause, "sqlite_errorcode", None)
-    if state is not None:
-        return bool(state.startswith(_PASSING_STATES))
-    # The first byte is what happened, the rest where.
-    return code is None or code & 0xFF in _PASSING_CODES
 
 
 async def waiting_partners(database: Database) -> list[int]:
@@ -215,21 +204,25 @@ async def _work(database: Database, issuer: Issuer, taken: _Taken) -> Worked | N
         try:
             async with database.rehearse() as session:
                 await _try(await session.connection(), issuer, taken, cells)
+        except RefusedError:
+            # That is no cell's fault, and all of them are told so.
+            return True
         except Exception as error:
             if is_passing(error):
                 raise
             return False
         return True
 
-    failing = [position for position, _, _ in await failing_cells(cells_of(scope), works)]
-    try:
-        return await _carry_out(database, issuer, taken, failing)
-    except Exception as error:
-        if is_passing(error):
-            raise
-        # Each cell works for itself, and they do not work together: that is nothing that a person could sort out.
-        log.exception("A part of operation %s fails as a whole.", taken.operation_id)
-        return await _finish_all(database, taken, OutcomeStatus.FAILED, OutcomeCode.INTERNAL_ERROR)
+    failing = await failing_cells(cells_of(scope), works)
+    if len(failing) < taken.size:
+        try:
+            return await _carry_out(database, issuer, taken, failing)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            # Each cell works for itself, and they do not work together: that is nothing that a person could sort out.
+            log.exception("A part of operation %s fails as a whole.", taken.operation_id)
+    return await _finish_all(database, taken, OutcomeStatus.FAILED, OutcomeCode.INTERNAL_ERROR)
 
 
 async def _scope(database: Database, taken: _Taken) -> Scope:
@@ -270,8 +263,10 @@ def _request(taken: _Taken, issuer: Issuer) -> OperationRequest:
     return replace(request, checked=True)
 
 
-async def _carry_out(database: Database, issuer: Issuer, taken: _Taken, failing: Sequence[int] = ()) -> Worked | None:
-    """Carries a chunk out in one transaction; None if it was done meanwhile, or somebody else is at it."""
+async def _carry_out(
+    database: Database, issuer: Issuer, taken: _Taken, failing: Sequence[tuple[int, int, int]] = ()
+) -> Worked | None:
+    """Carries a chunk out, but for the cells that fail, in one transaction; None if it was done meanwhile, or somebody else is at it."""
     async with database.write() as session:
         connection = await session.connection()
         await lend(connection, taken.size)
@@ -280,16 +275,31 @@ async def _carry_out(database: Database, issuer: Issuer, taken: _Taken, failing:
         first = await _next_decision(connection, taken.operation_id)
         try:
             viewer, scope = await _lock(connection, taken)
+            positions = positions_of(scope)
             request = _request(taken, issuer)
             if request.expiry and request.expiry.at and request.expiry.at <= now():
                 counts = await _same_for_all(connection, taken, OutcomeStatus.REJECTED, OutcomeCode.EXPIRED)
                 return await _finish(connection, taken, counts)
-            plan = await make_plan(connection, viewer, request, Part(scope, first, failing))
+            if failing:
+                others = set(cells_of(scope)).difference(failing)
+                scope = narrowed(scope, sorted(others))
+            plan = await make_plan(connection, viewer, request, Part(scope, first, lacks_cells=bool(failing)))
         except RefusedError as error:
-            code = _REFUSED.get(error.refusals[0].code, OutcomeCode.ACTOR_LOST_AUTHORITY)
+            code = _REFUSED.get(error.refusals[0].code)
+            if code is None:
+                raise
             counts = await _same_for_all(connection, taken, OutcomeStatus.REJECTED, code)
         else:
-            counts = await carry_out(connection, taken.operation_id, plan, request, taken.requested_by_id)
+            # Only now, when the clients are locked: its entries come after whatever happened in them before.
+            block_id = await next_block(connection)
+            open_block(connection, taken.operation_id, block_id, positions)
+            author = taken.requested_by_id
+            counts = await carry_out(connection, taken.operation_id, plan, request, author, block_id=block_id)
+            if failing:
+                status, code = OutcomeStatus.FAILED, OutcomeCode.INTERNAL_ERROR
+                number = await _decide_unseen(connection, taken, status, code, len(failing))
+                await failed_outcomes(connection, taken.operation_id, failing, number, block_id)
+                counts[status] = len(failing)
         return await _finish(connection, taken, counts)
 
 
@@ -325,12 +335,22 @@ async def _finish_all(database: Database, taken: _Taken, status: OutcomeStatus, 
 async def _same_for_all(
     connection: AsyncConnection, taken: _Taken, status: OutcomeStatus, code: OutcomeCode
 ) -> dict[OutcomeStatus, int]:
+    number = await _decide_unseen(connection, taken, status, code, taken.size)
+    block_id = await next_block(connection)
+    open_block(connection, taken.operation_id, block_id)
+    await same_outcome(connection, taken.operation_id, taken.number, decision=number, status=status, block_id=block_id)
+    return {status: taken.size}
+
+
+async def _decide_unseen(
+    connection: AsyncConnection, taken: _Taken, status: OutcomeStatus, code: OutcomeCode, size: int
+) -> int:
+    """Writes the decision over so many cells that nobody has looked at, and returns its number."""
     verdicts = Verdicts(await _next_decision(connection, taken.operation_id))
     number = verdicts.number(Decision(status=status, code=code))
     writer = CellWriter(connection, taken.operation_id, taken.partner_id, now())
-    await writer.record_decisions(verdicts, {number: taken.size}, await intern_states(connection, {0}))
-    await same_outcome(connection, taken.operation_id, taken.number, number, status)
-    return {status: taken.size}
+    await writer.record_decisions(verdicts, {number: size}, await intern_states(connection, {0}))
+    return number
 
 
 async def _finish(

@@ -8,6 +8,8 @@ from sqlalchemy import BigInteger, ColumnElement, Select, func, insert, literal,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.client import clients
+from models.dialect import insert_many
+from models.grant import grants
 from models.member import members
 from models.operation import OutcomeStatus
 from models.operation_chunk import operation_clients, operation_members, operation_pairs
@@ -17,6 +19,9 @@ from resolvers.operation.scope import Scope
 from resolvers.operation.target import client_of, client_rows, member_of, member_rows, rows_by_key
 from resolvers.operation.wish import Wish, WishedCell
 from resolvers.viewer import Viewer
+
+_CELLS_AT_ONCE = 1_000
+"""How many cells one statement looks for."""
 
 
 async def chunk_scope(
@@ -103,6 +108,15 @@ def cells_of(scope: Scope) -> list[tuple[int, int, int]]:
     ]
 
 
+def positions_of(scope: Scope) -> tuple[int, int]:
+    """Returns the first and the last position of a chunk's cells; with single pairs, others may lie between."""
+    if scope.pairs is None:
+        width = len(scope.members)
+        return scope.first_client * width, (scope.first_client + len(scope.clients)) * width - 1
+    positions = scope.positions or range(len(scope.pairs))
+    return min(positions), max(positions)
+
+
 def narrowed(scope: Scope, cells: Sequence[tuple[int, int, int]]) -> Scope:
     """Returns a part of a scope: only these of its cells."""
     known_clients, known_members = {cell[2] for cell in cells}, {cell[1] for cell in cells}
@@ -122,13 +136,52 @@ def narrowed(scope: Scope, cells: Sequence[tuple[int, int, int]]) -> Scope:
 
 
 async def same_outcome(
-    connection: AsyncConnection, operation_id: int, number: int, decision: int, status: OutcomeStatus
+    connection: AsyncConnection,
+    operation_id: int,
+    number: int,
+    *,
+    decision: int,
+    status: OutcomeStatus,
+    block_id: int,
 ) -> None:
     """Writes the same outcome for all cells of a chunk, without looking at what there is."""
-    names = ["position", "client_id", "member_id", "operation_id", "decision", "status"]
+    names = ["position", "client_id", "member_id", "operation_id", "decision", "status", "block_id"]
     for cells in (_product(operation_id, number), _pairs(operation_id, number)):
         same: list[ColumnElement[Any]] = [literal(operation_id, BigInteger), literal(decision), literal(status.value)]
+        same.append(literal(block_id, BigInteger))
         await connection.execute(insert(outcomes).from_select(names, cells.add_columns(*same)))
+
+
+async def failed_outcomes(
+    connection: AsyncConnection,
+    operation_id: int,
+    cells: Sequence[tuple[int, int, int]],
+    decision: int,
+    block_id: int,
+) -> None:
+    """Writes the outcomes of cells that cannot be carried out, nor even be planned; what is there now is told with them."""
+    for start in range(0, len(cells), _CELLS_AT_ONCE):
+        part = cells[start : start + _CELLS_AT_ONCE]
+        known = select(grants.c.id, grants.c.member_id, grants.c.client_id).where(
+            grants.c.ended == 0,
+            grants.c.member_id.in_({member for _, member, _ in part}),
+            grants.c.client_id.in_({client for _, _, client in part}),
+        )
+        found = {(row.member_id, row.client_id): row.id for row in await connection.execute(known)}
+        rows = [
+            {
+                "operation_id": operation_id,
+                "position": position,
+                "client_id": client,
+                "member_id": member,
+                "grant_id": found.get((member, client)),
+                "decision": decision,
+                "status": OutcomeStatus.FAILED.value,
+                "block_id": block_id,
+            }
+            for position, member, client in part
+        ]
+        await insert_many(connection, outcomes, rows)
 
 
 def _product(operation_id: int, number: int) -> Select[Any]:

@@ -13,69 +13,23 @@ from models.database import Database
 from models.grant import GrantStatus, grants
 from models.member import members
 from models.operation import OperationState, operations
-from models.operation_chunk import (
-    operation_chunks,
-    operation_clients,
-    operation_members,
-    operation_pairs,
-    queued_operations,
-)
+from models.operation_chunk import operation_chunks
 from models.outcome import outcomes
+from models.permission.catalogue import Catalogue
+from resolvers.error import RefusalCode, refuse
 from resolvers.issuer import EPHEMERAL
 from resolvers.operation import chunk as chunk_module
-from resolvers.operation import execute, place, retry
+from resolvers.operation import execute, place, plan, retry
 from resolvers.operation.chunk import Worked, waiting_partners, work_once
+from resolvers.operation.decide import decide
 from resolvers.operation.queue import QueueLimits
+from resolvers.operation.situation import Situation
 from tests.api.counters import assert_counters_are_true
+from tests.api.durable_story import CANCEL, RETRY, VIEW, ask, begin, cells, course, left
 from tests.api.write_story import Story, Told, mutation, node_id, pairs, permissions, product
-from tests.factory import ClientRow, Factory, MemberRow
+from tests.factory import Factory
 from tests.statement_recorder import StatementRecorder
-
-VIEW = permissions({"contacts.view": "ALL"})
-CANCEL = """mutation($input: CancelOperationInput!) { cancelOperation(input: $input) {
-  userErrors { code message field } operation { ...Told cancelledBy { id } } } }"""
-RETRY = """mutation($input: RetryOperationInput!) { retryOperation(input: $input) {
-  userErrors { code message field } operation { ...Told retryOf { id } } } }"""
-
-
-async def begin(
-    factory: Factory, *, people: int = 3, places: int = 4, chunk_cells: int = 6
-) -> tuple[Story, list[MemberRow], list[ClientRow]]:
-    """An agency whose partner admin works in all of its clients, and people without access; everything is queued."""
-    story = await Story.begin(factory)
-    clients = [story.client, *await factory.clients(story.partner, places - 1)]
-    for client in clients[1:]:
-        await story.admin(client)
-    story = replace(story, limits=QueueLimits(queue_above=0, chunk_cells=chunk_cells))
-    return story, await factory.members(story.partner, people), clients
-
-
-async def ask(story: Story, targets: Any, field: str = "grantAccess", **values: Any) -> Any:
-    """Returns the operation as it was queued."""
-    if field == "grantAccess":
-        values = {"access": VIEW, **values}
-    data, codes = await story.run(mutation(field), input={"targets": targets, **values})
-    assert (codes, data[field]["userErrors"]) == ([], [])
-    return data[field]["operation"]
-
-
-async def course(story: Story, mutation: str, **values: Any) -> Any:
-    """Returns the payload of cancelOperation or retryOperation."""
-    data, codes = await story.run(f"{mutation} {story.fragment}", input=values)
-    assert codes == []
-    (answer,) = data.values()
-    return answer
-
-
-async def left(database: Database) -> list[int]:
-    """How many rows the queue and all that belongs to it have."""
-    kept = (queued_operations, operation_chunks, operation_clients, operation_members, operation_pairs)
-    async with database.read() as connection:
-        return [await connection.scalar(select(func.count()).select_from(table)) or 0 for table in kept]
-
-
-def cells(operation: Any) -> list[tuple[tuple[str, str], tuple[str, str | None]]]:
-    return [(told.cell, told.verdict) for told in map(Told, operation["outcomes"]["nodes"])]
+from tests.storms.soundness import assert_sound
 
 
 async def test_p01_a_large_operation_is_answered_at_once_and_carried_out_in_chunks(factory: Factory) -> None:
@@ -275,8 +229,8 @@ async def test_of_a_chunk_with_a_bad_cell_only_that_cell_fails(
     bad = (people[1].id, clients[2].id)
     write = execute.carry_out
 
-    async def carry_out(connection: Any, *rest: Any) -> Any:
-        counts = await write(connection, *rest)
+    async def carry_out(connection: Any, *rest: Any, **block: Any) -> Any:
+        counts = await write(connection, *rest, **block)
         made = select(grants.c.id).where(grants.c.member_id == bad[0], grants.c.client_id == bad[1])
         if await connection.scalar(made) is not None:
             raise IntegrityError("INSERT", {}, ValueError("a row that the database does not take"))
@@ -308,8 +262,8 @@ async def test_an_atomic_operation_with_a_bad_cell_changes_nothing(
     story, people, clients = await begin(factory)
     write = execute.carry_out
 
-    async def carry_out(connection: Any, *rest: Any) -> Any:
-        counts = await write(connection, *rest)
+    async def carry_out(connection: Any, *rest: Any, **block: Any) -> Any:
+        counts = await write(connection, *rest, **block)
         if await connection.scalar(select(grants.c.id).where(grants.c.member_id == people[1].id)) is not None:
             raise IntegrityError("INSERT", {}, ValueError("a row that the database does not take"))
         return counts
@@ -319,6 +273,69 @@ async def test_an_atomic_operation_with_a_bad_cell_changes_nothing(
     assert await story.work() == 1
     told = await story.told(queued["id"])
     assert (told["counts"]["applied"], told["counts"]["failed"], told["counts"]["rejected"]) == (0, 4, 8)
+
+
+@pytest.mark.parametrize("atomic", [False, True], ids=["each for itself", "all or nothing"])
+async def test_of_a_chunk_with_a_cell_that_cannot_even_be_planned_only_that_cell_fails(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch, *, atomic: bool
+) -> None:
+    """It has its place in the order of the input, its reason, and the grant that is there."""
+    story, people, clients = await begin(factory, chunk_cells=100)
+    there = await factory.grant(clients[2], people[1], status=GrantStatus.DEACTIVATED)
+
+    def decided(request: Any, situation: Situation, catalogue: Catalogue) -> Any:
+        if situation.grant is not None:
+            raise ValueError("a row that nobody has foreseen")
+        return decide(request, situation, catalogue)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plan, "decide", decided)
+        queued = await ask(story, product(people, clients), options={"atomic": atomic})
+        assert await story.work() == 1
+    told = await story.told(queued["id"])
+    other, verdict = ("rejected", ("REJECTED", "ATOMIC_REJECTED")) if atomic else ("applied", ("APPLIED", None))
+    assert (told["state"], told["counts"]["failed"], told["counts"][other]) == ("COMPLETED", 1, 11)
+    expected = [((node_id(person), node_id(client)), verdict) for client in clients for person in people]
+    bad = (node_id(people[1]), node_id(clients[2]))
+    assert cells(told) == [(cell, ("FAILED", "INTERNAL_ERROR") if cell == bad else of) for cell, of in expected]
+    (failed,) = [node for node in told["outcomes"]["nodes"] if node["status"] == "FAILED"]
+    assert failed["grant"]["id"] == node_id(there)
+    await assert_sound(story.database)
+    if not atomic:
+        again = await course(replace(story, limits=QueueLimits()), RETRY, operation=queued["id"])
+        assert cells(again["operation"]) == [(bad, ("REJECTED", "DEACTIVATED"))]
+
+
+async def test_where_no_cell_can_be_planned_all_of_them_fail(factory: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    story, people, clients = await begin(factory, chunk_cells=100)
+
+    def decided(*_: Any) -> Any:
+        raise ValueError("a rule that is broken")
+
+    monkeypatch.setattr(plan, "decide", decided)
+    queued = await ask(story, product(people[:1], clients))
+    assert await story.work() == 1
+    told = await story.told(queued["id"])
+    assert (told["state"], told["counts"]["failed"], told["outcomes"]["totalCount"]) == ("COMPLETED", 4, 4)
+
+
+async def test_who_loses_the_authority_while_a_failing_cell_is_looked_for_is_told_so(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R13: that is the fault of no cell."""
+    story, people, clients = await begin(factory, chunk_cells=100)
+    fails = iter([True])
+
+    async def find_actor(*_: Any, **__: Any) -> Any:
+        if next(fails, False):
+            raise ValueError("it works the next time")
+        raise refuse(RefusalCode.FORBIDDEN, "You have lost the right to act for this partner in the meantime.")
+
+    monkeypatch.setattr(plan, "find_actor", find_actor)
+    queued = await ask(story, product(people, clients))
+    assert await story.work() == 1
+    told = await story.told(queued["id"])
+    assert {verdict for _, verdict in cells(told)} == {("REJECTED", "ACTOR_LOST_AUTHORITY")}
 
 
 async def test_an_error_of_the_database_that_comes_each_time_is_a_cells_fault(
@@ -334,8 +351,8 @@ async def test_an_error_of_the_database_that_comes_each_time_is_a_cells_fault(
 
     write = execute.carry_out
 
-    async def carry_out(connection: Any, *rest: Any) -> Any:
-        counts = await write(connection, *rest)
+    async def carry_out(connection: Any, *rest: Any, **block: Any) -> Any:
+        counts = await write(connection, *rest, **block)
         if await connection.scalar(select(grants.c.id).where(grants.c.member_id == people[1].id)) is not None:
             raise OperationalError("INSERT", {}, TooLargeError())
         return counts
@@ -385,10 +402,10 @@ async def test_cells_that_only_fail_together_fail_as_a_whole(factory: Factory, m
     story, people, clients = await begin(factory, chunk_cells=100)
     write = execute.carry_out
 
-    async def carry_out(connection: Any, key: int, plan: Any, *rest: Any) -> Any:
+    async def carry_out(connection: Any, key: int, plan: Any, *rest: Any, **block: Any) -> Any:
         if plan.scope.size > 6:
             raise ValueError("too many")
-        return await write(connection, key, plan, *rest)
+        return await write(connection, key, plan, *rest, **block)
 
     monkeypatch.setattr(chunk_module, "carry_out", carry_out)
     queued = await ask(story, product(people, clients))

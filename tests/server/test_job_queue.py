@@ -9,15 +9,20 @@ from typing import Any
 
 import pytest
 from procrastinate.schema import SchemaManager
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.engine import URL
 
 from models.database import Database
+from models.operation import CELLS
+from models.operation_chunk import queued_operations
+from resolvers.issuer import EPHEMERAL
 from resolvers.operation.chunk import waiting_partners
 from resolvers.operation.delivery import announce, announce_again, announce_forgotten, lend
+from server.job_queue import JobQueue
+from server.worker import STOP_SECONDS
 from tests.factory import Factory
 from tests.postgresql import administer
-from tests.server.queued_work import QueuedWork, at_work, try_again_at_once, until
+from tests.server.queued_work import STALLED_AFTER, QueuedWork, at_work, try_again_at_once, until
 
 JOBS = "SELECT lock, status::text, args FROM procrastinate_jobs WHERE task_name = 'work' ORDER BY id"
 FETCH = text("SELECT id FROM procrastinate_fetch_job_v2(ARRAY['operation'], NULL)")
@@ -129,14 +134,35 @@ async def test_a_cut_connection_costs_delay_and_nothing_else(
     assert "Traceback" not in lines.getvalue()
 
 
-async def test_the_transaction_of_a_lost_machine_is_undone(database: Database) -> None:
-    """Its connection stays open for hours: the server must not wait for it with the operation locked."""
+async def test_a_partner_whom_somebody_else_works_for_is_announced_again(database: Database, factory: Factory) -> None:
+    """Whoever that is may be lost: nothing waits for the periodic look. Without work there is nothing to announce."""
+    queued = await QueuedWork.begin(factory, places=1)
+    operation, partner = await queued.ask(), queued.story.partner.id
+    await rows(database, "DELETE FROM procrastinate_jobs")
+
+    async def check() -> None:
+        """This process may work."""
+
+    queue = JobQueue(database, EPHEMERAL, check, stalled_after=STALLED_AFTER, stop_seconds=STOP_SECONDS)
+    async with database.engine.connect() as other:
+        await other.execute(select(queued_operations.c.operation_id).with_for_update())
+        await queue._work(partner)
+    waits = "SELECT args, scheduled_at BETWEEN now() AND now() + interval '1 s' FROM procrastinate_jobs"
+    assert await rows(database, waits) == [({"partner_id": partner, "failures": 0}, True)]
+    await rows(database, "DELETE FROM procrastinate_jobs")
+    await queue._work(partner)
+    await queued.until_ended(operation)
+    await queue._work(partner)
+    assert await rows(database, JOBS) == []
+
+
+@pytest.mark.parametrize(("cells", "limit"), [(0, "20s"), (20_000, "30s"), (CELLS, "2min")])
+async def test_the_transaction_of_a_lost_machine_is_undone(database: Database, cells: int, limit: str) -> None:
+    """Its connection stays open for hours: the server must not wait for it with the operation locked, however large that is."""
     async with database.write() as session:
         connection = await session.connection()
-        await lend(connection, 20_000)
-        assert await connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "30s"
-    async with database.read() as connection:
-        assert await connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "0"
+        await lend(connection, cells)
+        assert await connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == limit
 
 
 def test_the_tables_are_those_of_the_installed_procrastinate(database_url: str) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import Database, Topic
 from models.horizon import Horizon
-from models.notice import ORIGIN, Listener, Sender
+from models.notice import Listener, Sender, new_origin
 from models.operation import operations
 from models.operation_chunk import queued_operations
 from models.shared_read import SharedReads
@@ -67,13 +67,14 @@ class Watch:
 class Broadcaster:
     """Wakes those who wait, in one process."""
 
-    def __init__(self, database: Database, *, origin: str = ORIGIN) -> None:
+    def __init__(self, database: Database, *, origin: str | None = None) -> None:
         """Wakes nobody before ``running``.
 
         Args:
             database: whose changes are told.
-            origin: tells this process's notices from those of others.
+            origin: tells this one's notices from those of others; by default it is made up.
         """
+        origin = origin or new_origin()
         self.reads = SharedReads()
         """What those who wait read together."""
         self.horizon = Horizon()

@@ -32,14 +32,16 @@ KEEPALIVE = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, 
 
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
-ORIGIN = secrets.token_hex(4)
-"""Tells this process's own notices, of which it has known before."""
+
+def new_origin() -> str:
+    """Returns what tells one sender's notices from those of others; processes forked from one must not have the same."""
+    return secrets.token_hex(4)
 
 
 class Sender:
     """Tells other processes what this one has committed."""
 
-    def __init__(self, database: Database, origin: str = ORIGIN) -> None:
+    def __init__(self, database: Database, origin: str) -> None:
         self._database = database
         self._origin = origin
         self._pending: set[Topic] = set()
@@ -74,7 +76,7 @@ class Sender:
 
 
 @asynccontextmanager
-async def sending(database: Database, origin: str = ORIGIN) -> AsyncIterator[None]:
+async def sending(database: Database) -> AsyncIterator[None]:
     """Tells other processes what this one commits, as long as the block runs; on SQLite there is nobody to tell it that way.
 
     A worker needs no more than this; a process that serves subscriptions has a ``models.broadcaster.Broadcaster``.
@@ -82,7 +84,7 @@ async def sending(database: Database, origin: str = ORIGIN) -> AsyncIterator[Non
     if database.is_sqlite:
         yield
         return
-    sender = Sender(database, origin)
+    sender = Sender(database, new_origin())
     database.on_commit.append(sender.send)
     try:
         yield
@@ -100,7 +102,7 @@ class Listener:
         *,
         heard: Callable[[set[Topic]], None],
         connected: Callable[[], None],
-        origin: str = ORIGIN,
+        origin: str,
     ) -> None:
         """Does not connect yet.
 

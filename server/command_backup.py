@@ -13,6 +13,7 @@ from models.whole_file import FileError, taken, whole_file
 from server import postgresql_dump
 from server.command_database import with_database
 from server.command_verify import FAULTY, told
+from server.database import open_past_pooler
 from server.setting import Settings, load_settings
 
 KEY_ENDING = ".key"
@@ -33,7 +34,7 @@ def backup(
     The file appears when it is complete, checked and on the disk. It is readable by its owner alone: it holds personal data.
     """
     settings = load_settings()
-    database = Database(settings.database_url)
+    database = open_past_pooler(settings)
     key = _key_file(settings, database)
     copied = file.with_name(f"{file.name}{KEY_ENDING}")
     if with_key and (key is None or not key.exists()):
@@ -88,7 +89,7 @@ def restore(
     An SQLite file that is there keeps its data under another name, …before-restore. On PostgreSQL the database must be empty.
     """
     settings = load_settings()
-    database = Database(settings.database_url)
+    database = open_past_pooler(settings)
     target = database.file
     version = sqlite_file.check_file(file) if target is not None else postgresql_dump.dumped_version(file)
     check_version(version)
@@ -114,7 +115,8 @@ def _fill(file: Path, database: Database) -> None:
     if asyncio.run(_tables(database)):
         where = database.url.render_as_string(hide_password=True)
         raise FileError(
-            f"{where} is not empty, and nothing there is replaced: name a new database in CAM_DATABASE_URL."
+            f"{where} is not empty, and nothing there is replaced: name a new database in CAM_DATABASE_URL, and in "
+            "CAM_DIRECT_DATABASE_URL where that is set."
         )
     postgresql_dump.load(file, database.url)
 

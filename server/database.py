@@ -14,3 +14,8 @@ def open_database(settings: Settings) -> Database:
         replica=postgresql_url(replica, "CAM_READ_DATABASE_URL") if replica else None,
         direct=postgresql_url(direct, "CAM_DIRECT_DATABASE_URL") if direct else None,
     )
+
+
+def open_past_pooler(settings: Settings) -> Database:
+    """Returns the database itself, without the pooler that may stand before it: for tools that need a connection of their own."""
+    return Database(settings.direct_database_url or settings.database_url)

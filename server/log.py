@@ -88,6 +88,8 @@ def configure_log(log_format: str = "auto", level: str = "info", stream: TextIO 
         _through_root(name)
     # The request line of uvicorn has the query string in it; the middleware below says the same without it.
     logging.getLogger("uvicorn.access").disabled = True
+    # Its steps are no news to whoever runs a service, and it tells of itself whenever somebody asks whether we are ready.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     # Strawberry logs every wrong document as an error with a traceback; what is ours to know is logged by server.error.
     logging.getLogger("strawberry.execution").disabled = True
 

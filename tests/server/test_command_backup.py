@@ -26,6 +26,7 @@ from resolvers.consistency.ledger import findings
 from server.command import FAILED, main
 from tests import postgresql
 from tests.factory import MOMENT, Factory
+from tests.pgbouncer import pgbouncer
 
 Cam = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parents[2]
@@ -411,6 +412,36 @@ def test_postgresql_is_dumped_behind_row_level_security_and_fills_an_empty_datab
     assert (code, err) == (0, "")
     assert "cam migrate --rls" in out
     assert "No faults" in out
+    assert on(two_databases[1]) == 2
+
+
+def test_behind_a_pooler_the_tools_go_past_it(
+    cam: Cam, two_databases: tuple[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They set what holds for their connection, which a pooler in transaction mode refuses or gives to others."""
+    backup = tmp_path / "b.dump"
+    monkeypatch.setenv("CAM_DATABASE_POOLER", "transaction")
+
+    def past(pooler: URL, direct: str) -> None:
+        monkeypatch.setenv("CAM_DATABASE_URL", pooler.render_as_string(hide_password=False))
+        monkeypatch.setenv("CAM_DIRECT_DATABASE_URL", direct)
+
+    first, second = (make_url(url).difference_update_query(["options"]) for url in two_databases)
+    with pgbouncer(first, role=two_databases[0].rpartition("%3D")[2], connections=2) as pooler:
+        past(pooler, two_databases[0])
+        assert cam("migrate", "--rls")[0] == 0
+        on(two_databases[0])
+        code, out, err = cam("backup", backup)
+        assert (code, err) == (0, "")
+        assert "is whole" in out
+        assert "and in CAM_DIRECT_DATABASE_URL" in cam("restore", backup)[2]
+        monkeypatch.setenv("CAM_DIRECT_DATABASE_URL", pooler.render_as_string(hide_password=False))
+        assert "pg_dump refuses" in cam("backup", tmp_path / "c.dump")[2], "the pooler would not have let it through"
+    with pgbouncer(second, role=None, connections=2) as pooler:
+        past(pooler, two_databases[1])
+        code, out, err = cam("restore", backup)
+        assert (code, err) == (0, "")
+        assert "No faults" in out
     assert on(two_databases[1]) == 2
 
 

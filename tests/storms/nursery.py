@@ -1,7 +1,7 @@
 """Processes of ``cam worker`` that begin at once: forked from one that has loaded everything, so that a storm kills work and not starts.
 
-Run as a module it is that process: each line it reads is the environment of a worker, whose process id it writes. When its input
-ends, so do they.
+So does ``cam serve``, where it is wanted. Run as a module it is that process: each line it reads is a command with its environment,
+whose process id it writes. When its input ends, so do they.
 """
 
 import json
@@ -29,16 +29,23 @@ class Nursery:
 
     def worker(self, url: str) -> int:
         """Starts a worker and returns its process id."""
+        return self._start("worker", url)
+
+    def service(self, url: str, **settings: str) -> int:
+        """Starts a service that leaves the queue to workers, on any free port, and returns its process id."""
+        return self._start("serve", url, CAM_PORT="0", CAM_WORK_QUEUE="false", **settings)
+
+    def _start(self, command: str, url: str, **settings: str) -> int:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        environment = {"CAM_DATABASE_URL": url, "CAM_SECRET_KEY": KEY, "CAM_STALLED_AFTER": str(STALLED_AFTER)}
-        self._process.stdin.write(json.dumps(environment) + "\n")
+        settings |= {"CAM_DATABASE_URL": url, "CAM_SECRET_KEY": KEY, "CAM_STALLED_AFTER": str(STALLED_AFTER)}
+        self._process.stdin.write(json.dumps([command, settings]) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
 
     @property
     def log(self) -> str:
-        """What all workers have said."""
+        """What all of them have said."""
         return self._log.read_text(encoding="utf-8")
 
 
@@ -53,12 +60,12 @@ def kill(pid: int) -> None:
 
 
 @contextmanager
-def nursery(folder: Path) -> Iterator[Nursery]:
-    """Yields a nursery; all of its workers are gone afterwards."""
+def nursery(folder: Path, *, services: bool = False) -> Iterator[Nursery]:
+    """Yields a nursery, of services too or of workers alone; all of them are gone afterwards."""
     log = folder / "workers.txt"
     with log.open("a", encoding="utf-8") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.storms.nursery"],
+            [sys.executable, "-m", "tests.storms.nursery", *(["services"] if services else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
@@ -72,21 +79,26 @@ def nursery(folder: Path) -> Iterator[Nursery]:
         process.communicate(timeout=PATIENCE_SECONDS)
 
 
-def _raise_workers() -> None:
+def _raise_all(*, services: bool) -> None:
     from server import job_queue  # noqa: F401 loaded before the forks
+    from server.command_serve import serve
     from server.command_worker import worker
 
+    if services:
+        from server import service  # noqa: F401 as above
+    commands = {"worker": worker, "serve": serve}
     # Whoever is gone is forgotten at once.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     pids = []
     for line in sys.stdin:
+        command, environment = json.loads(line)
         pid = os.fork()
         if pid == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.environ.update(json.loads(line))
+            os.environ.update(environment)
             os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
             try:
-                worker()
+                commands[command]()
             finally:
                 os._exit(1)
         pids.append(pid)
@@ -98,4 +110,4 @@ def _raise_workers() -> None:
 
 
 if __name__ == "__main__":
-    _raise_workers()
+    _raise_all(services="services" in sys.argv)

@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -54,6 +55,12 @@ class Cluster:
             self._keeper.stdin.close()
             self._keeper.wait(postgresql.PATIENCE_SECONDS)
         self._keeper = None
+
+    def crash(self) -> None:
+        """Ends the server the way of ``pg_ctl stop -m immediate``, without writing anything; it recovers when it is started."""
+        (pid, *_) = (self._place / "data" / "postmaster.pid").read_text().split()
+        os.kill(int(pid), signal.SIGQUIT)
+        self.stop()
 
     def run(self, statement: str, database: str | None = "postgres") -> Any:
         """Returns the first value of a statement's first row."""

@@ -14,6 +14,7 @@ from schema.node import encode
 from tests.histories.check import Watch
 from tests.histories.look import look
 from tests.histories.model import Cell, Held, Line, Takers, all_or_nothing, keep_admins, keep_super_admins, settle
+from tests.histories.past import Past
 from tests.histories.rows import Did, demand
 from tests.histories.stage import Stage
 from tests.histories.verb import Manager
@@ -97,6 +98,10 @@ class History(RuleBasedStateMachine):
     """How many were played, in all histories."""
     seen: ClassVar[Counter[str]]
     """What came of them, in all histories: verbs with the codes of their outcomes or refusals."""
+    of_refusal: ClassVar[str] = "code"
+    """What is asked about each reason for which a request is refused."""
+    of_outcome: ClassVar[str] = "status code"
+    """What is asked about each outcome."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,21 +118,29 @@ class History(RuleBasedStateMachine):
         self.model = self.world.model
         self.watch = Watch(self.stage, self.world)
         self.watch.step({}, [])
+        self.past = Past()
+        self.past.note(self.stage.now, self.model.held)
         note("\n".join(f"{member} is {kind} of {client}" for (client, member), kind in beginning.access.items()))
 
     def teardown(self) -> None:
         if self.world is not None and self.sound:
             self.watch.final()
+            self.past.check(self.watch)
             look(self.watch, "ada" if len(self.model.held) % 2 else "finn")
 
     @rule(data=st.data())
     def act(self, data: st.DataObject) -> None:
         """Takes one of the steps that can be taken now."""
+        name, told = self.choose(data)
+        getattr(self, name)(**told)
+
+    def choose(self, data: st.DataObject) -> tuple[str, dict[str, Any]]:
+        """Returns one of the steps that can be taken now, and what it is told."""
         known = {name: step.verb for name in dir(type(self)) if hasattr(step := getattr(type(self), name), "verb")}
         # Waiting first: what does not matter in a history becomes that when Hypothesis makes it smaller.
         names = ["wait", *(name for name, found in known.items() if found.when(self) for _ in range(found.weight))]
         name = data.draw(st.sampled_from(names), label="step")
-        getattr(self, name)(**data.draw(known[name].told, label=name))
+        return name, data.draw(known[name].told, label=name)
 
     # ---- whom a step names
 
@@ -214,7 +227,8 @@ class History(RuleBasedStateMachine):
     def send(self, user: str, verb: str, wanted: str, asked: dict[str, Any]) -> tuple[Any, set[str]]:
         """Returns the payload of a mutation and the codes with which it was refused."""
         type_name = f"{verb[0].upper()}{verb[1:]}Input"
-        document = f"mutation($input: {type_name}!) {{ {verb}(input: $input) {{ userErrors {{ code }} {wanted} }} }}"
+        answer = f"userErrors {{ {self.of_refusal} }} {wanted}"
+        document = f"mutation($input: {type_name}!) {{ {verb}(input: $input) {{ {answer} }} }}"
         self.before, self.sound = self.watch.super_admins(), False
         payload = self.stage.ask(self.at.tokens[user], document, input=asked)[verb]
         return payload, {error["code"] for error in payload["userErrors"]}
@@ -231,6 +245,7 @@ class History(RuleBasedStateMachine):
         self.sound = False
         demand(codes == meant, f"(b) refused with {codes} instead of {meant}: {told}")
         self.watch.step(self.before, done)
+        self.past.note(self.stage.now, self.model.held)
         self.sound = True
 
     def operate(
@@ -248,7 +263,7 @@ class History(RuleBasedStateMachine):
     ) -> None:
         """Plays a verb of the pipeline."""
         options = asked["options"]
-        payload, codes = self.send(user, verb, OUTCOMES, asked)
+        payload, codes = self.send(user, verb, self.outcomes, asked)
         lines = [] if refusal else self.judged([judge(cell) for cell in cells], options)
         done = []
         if not refusal:
@@ -258,6 +273,11 @@ class History(RuleBasedStateMachine):
                 settle(self.model, lines, takers)
                 done.append(Did(user, self.model.clients[cells[0][0]].partner, kind, lines))
         self.check(f"{user} {told} {_spoken(options)}", codes, refusal, done)
+
+    @property
+    def outcomes(self) -> str:
+        nodes = f"nodes {{ {self.of_outcome} }}"
+        return f"operation {{ total counts {{ applied noop rejected }} outcomes(first: 100) {{ {nodes} }} }}"
 
     def judged(self, lines: list[Line], options: dict[str, Any]) -> list[Line]:
         """What is left of the lines after the guards over the whole request."""
@@ -273,9 +293,6 @@ class History(RuleBasedStateMachine):
         statuses = [status for status, _ in told]
         counts = {name.lower(): statuses.count(name) for name in ("APPLIED", "NOOP", "REJECTED")}
         demand(operation["counts"] == counts and operation["total"] == len(told), f"(e) {operation}")
-
-
-OUTCOMES = "operation { total counts { applied noop rejected } outcomes(first: 100) { nodes { status code } } }"
 
 
 @st.composite

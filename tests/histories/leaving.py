@@ -10,12 +10,11 @@ from tests.histories.history import (
     ACTORS,
     OFTEN,
     ONE,
-    OUTCOMES,
     SOME,
     options,
     verb,
 )
-from tests.histories.model import Cell, Held, Line, leave, settle
+from tests.histories.model import Cell, Held, Line, hand_over, leave, settle
 from tests.histories.rows import Did, demand
 
 
@@ -102,13 +101,17 @@ class Leaving(Around):
             refusal = "INVALID_INPUT"
         if refusal is None and to == member:
             refusal = "INVALID_INPUT"
+        owned = [kept for kept, holding in model.holdings.items() if kept[1] == member and holding.total]
+        remaining = [kept for kept in owned if kept[:2] not in model.held] if to is not None else []
+        if refusal is None and not all(self._takes_over(client, to) for client, _, _ in remaining):
+            refusal = "CONFLICT"
         asked = {
             "member": self.ids("Member", [member])[0],
             "reviewToken": token,
             "reassign": self._reassign(taker, to),
             "options": {"acceptLockout": accept},
         }
-        payload, codes = self.send(user, "removeMember", OUTCOMES, asked)
+        payload, codes = self.send(user, "removeMember", self.outcomes, asked)
         lines: list[Line] = []
         if refusal is None:
             lines = [
@@ -123,6 +126,7 @@ class Leaving(Around):
             lines = self.judged(lines, {"acceptLockout": accept, "atomic": True})
             if all(line.applied for line in lines):
                 settle(model, lines, lambda _client, _kind: to)
+                hand_over(model, remaining, to or "")
                 leave(model, member)
             demand(bool(codes) == (not all(x.applied for x in lines)), f"(b) refused with {codes}: {lines}")
             codes = set()
@@ -171,5 +175,9 @@ class Leaving(Around):
         model = self.model
         if taker is None or cell not in model.held or not self._owns(cell, model.held[cell]):
             return False
-        held = model.held.get((cell[0], to or ""))
-        return to is None or held is None or not held.counts(self.stage.now) or not model.people[to].works
+        return not self._takes_over(cell[0], to)
+
+    def _takes_over(self, client: str, to: str | None) -> bool:
+        """Whether somebody can take over assets in a client."""
+        held = self.model.held.get((client, to or ""))
+        return to is not None and held is not None and held.counts(self.stage.now) and self.model.people[to].works

@@ -319,6 +319,16 @@ def settle(model: Model, lines: Iterable[Line], takers: Takers = lambda _client,
         kept.total, kept.version = kept.total + more, kept.version + 1
 
 
+def hand_over(model: Model, remaining: Iterable[Kept], to: str) -> None:
+    """Gives what somebody owns without having access to whoever takes it over (F39); their own holdings end when they leave."""
+    for client, owner, kind in remaining:
+        for key, (present, _) in model.assets.items():
+            if key[:2] == (client, kind) and present == owner:
+                model.assets[key] = (to, owner)
+        kept = model.holdings.setdefault((client, to, kind), Holding())
+        kept.total, kept.version = kept.total + model.holdings[client, owner, kind].total, kept.version + 1
+
+
 def leave(model: Model, member: str) -> None:
     """Ends a membership (R8): what the person still owns, in clients without access, keeps them as former owner."""
     left = model.people[member]

@@ -91,8 +91,12 @@ class Stage:
         """What a state contains."""
         if state_id not in self._states:
             ((content,),) = self.rows(f"SELECT content FROM permission_state WHERE id = {state_id}")
-            self._states[state_id] = ORACLE.atoms(catalogue.decode(content))
+            self._states[state_id] = self.atoms_of(content)
         return self._states[state_id]
+
+    @staticmethod
+    def atoms_of(content: str) -> Atoms:
+        return ORACLE.atoms(catalogue.decode(content))
 
 
 def moment_of(value: datetime | str | None) -> datetime | None:

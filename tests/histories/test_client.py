@@ -2,9 +2,8 @@
 
 import pytest
 
-from tests.histories.in_manager import InManager
+from tests.histories.everything import Everything
 from tests.histories.play import play
-from tests.histories.with_client import WithClient
 
 REACHES = {
     *("GRANT APPLIED", "CHANGE APPLIED", "DEACTIVATE APPLIED", "MIGRATE APPLIED", "REMOVE APPLIED"),
@@ -12,10 +11,7 @@ REACHES = {
 }
 
 
-class Everything(InManager, WithClient):
-    """All verbs."""
-
-
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_histories_of_all_verbs(database_url: str, monkeypatch: pytest.MonkeyPatch, *, thorough: bool) -> None:
     """(a) to (e) of ``tests.histories.check``, and every outcome as the model has it."""
     play(Everything, database_url, monkeypatch, thorough=thorough, reaches=REACHES)

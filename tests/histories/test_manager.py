@@ -12,6 +12,7 @@ REACHES = {
 }
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_histories_in_the_manager(database_url: str, monkeypatch: pytest.MonkeyPatch, *, thorough: bool) -> None:
     """(a) to (e) of ``tests.histories.check``, and every outcome as the model has it."""
     play(InManager, database_url, monkeypatch, thorough=thorough, reaches=REACHES)

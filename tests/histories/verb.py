@@ -76,10 +76,11 @@ class Manager:
         )
         moved = (through(after, seat) ^ through(standing.atoms, standing.seat)) - power
         extends = later and (self.is_self(cell) or bool(after - power))
+        revives = later and own and own.expires is not None and own.expires <= self.at
         beyond = (wanted - standing.atoms - power) or (after - wanted)
         reasons: list[tuple[object, Verdict]] = [
             (wish.strict and beyond, rejected("EXCEEDS_AUTHORITY")),
-            (ADMIN in after - standing.atoms and not person.verified, rejected("NOT_VERIFIED")),
+            (ADMIN in (after if revives else after - standing.atoms) and not person.verified, rejected("NOT_VERIFIED")),
             (ADMIN in after and wish.seat not in {None, Seat.PARTNER}, rejected("SEAT_NOT_ELIGIBLE")),
             (own and (moved or extends), rejected("EXCEEDS_AUTHORITY")),
             (not changes, NO_CHANGE),

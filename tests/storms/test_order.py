@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from resolvers.consistency.ledger import findings
 from resolvers.operation.queue import QueueLimits
+from resolvers.timeline_chain.window import seal_everything
 from tests.api.write_story import Story, mutation, permissions, product
 from tests.factory import Factory
 
@@ -18,4 +19,5 @@ async def test_what_was_asked_for_first_can_happen_last(factory: Factory) -> Non
     await late.run(mutation("changeAccess"), input={**asked, "options": {"reason": "done second"}})
     await story.change(person, permissions({"reports.view": "ALL"}), options={"reason": "done first"})
     await story.work()
+    await seal_everything(story.database)
     assert [found.told async for found in findings(story.database) if found.faults] == []

@@ -1,0 +1,1 @@
+"""Why somebody has a permission in a client, or has it not (P11)."""

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, func, select, union_all
@@ -13,34 +12,28 @@ from models.client import clients
 from models.first_of_each import first_of_each
 from models.grant import AccessType, GrantStatus, Seat, grants
 from models.member import members
-from models.operation import OperationKind, operations
+from models.operation import CELLS, OperationKind, operations
 from models.partner import partners
 from models.permission.catalogue import catalogue
 from models.permission.state import State
 from models.permission_state import permission_states
+from models.timeline_block import timeline_blocks
 from models.timeline_entry import timeline_entries
 from models.user import full_name, users
 from resolvers.cursor import SortKind, decode_cursor
 from resolvers.page import Order, Page, PageRequest, Projection, totals
 from resolvers.readable import readable_account_timeline, readable_timeline
 from resolvers.reader import Reader
-from resolvers.timeline_filter import TimelineFilter, timeline_conditions
+from resolvers.timeline_filter import TimelineFilter, TimelineSide, timeline_conditions
 from resolvers.viewer import Viewer
 
 NEWEST_FIRST = Order("timeline", SortKind.KEY, lambda rows: rows.c.id, descending=True)
 
-# Aliases, because clients, people and partners are the parents around an entry.
+# Aliases, because clients, people, operations and partners are the parents around an entry.
+_OPERATION = operations.alias("entrys_operation")
 _PARTNER, _PERSON = partners.alias("persons_partner"), members.alias("entrys_person")
 _ASKER, _ASKING_USER = members.alias("asking_member"), users.alias("asking_user")
 _BEFORE, _AFTER = permission_states.alias("state_before"), permission_states.alias("state_after")
-
-
-class TimelineSide(StrEnum):
-    """On whose behalf somebody asked for a change."""
-
-    PARTNER = "PARTNER"
-    CLIENT = "CLIENT"
-    SERVICE = "SERVICE"
 
 
 @dataclass(slots=True, eq=False)
@@ -92,10 +85,10 @@ class TimelineRecord:
 
 def _columns(_viewer: Viewer, rows: FromClause, source: FromClause) -> Select[Any]:
     """Selects entries with what stands elsewhere, each name as the partner writes it whose people it is about (T1)."""
-    asked = operations.c.requested_by_id
+    asked = _OPERATION.c.requested_by_id
     is_asker = and_(_ASKER.c.user_id == asked, _ASKER.c.partner_id == rows.c.partner_id)
     joined = (
-        source.join(operations, operations.c.id == rows.c.operation_id)
+        source.join(_OPERATION, _OPERATION.c.id == rows.c.operation_id)
         .join(grants, grants.c.id == rows.c.grant_id)
         .join(users, users.c.id == grants.c.user_id)
         .join(_AFTER, _AFTER.c.id == rows.c.after_state_id)
@@ -108,7 +101,7 @@ def _columns(_viewer: Viewer, rows: FromClause, source: FromClause) -> Select[An
     columns = [
         rows.c.id,
         rows.c.at,
-        operations.c.kind,
+        _OPERATION.c.kind,
         rows.c.operation_id,
         _PARTNER.c.name,
         rows.c.client_id,
@@ -117,11 +110,11 @@ def _columns(_viewer: Viewer, rows: FromClause, source: FromClause) -> Select[An
         _PERSON.c.last_name,
         users.c.email_key,
         asked,
-        operations.c.by_client,
+        _OPERATION.c.by_client,
         _ASKER.c.first_name,
         _ASKER.c.last_name,
         _ASKING_USER.c.email_key,
-        operations.c.reason,
+        _OPERATION.c.reason,
         *(rows.c[f"before_{name}"] for name in ("status", "access_type", "seat", "expires_at")),
         _BEFORE.c.content,
         *(rows.c[f"after_{name}"] for name in ("status", "access_type", "seat", "expires_at")),
@@ -216,9 +209,31 @@ async def timeline_by_account(
     page: PageRequest = PageRequest(),  # noqa: B008 an immutable value
 ) -> list[Page[TimelineRecord]]:
     """Returns one page of what happened to access in each account, by whichever partner or its own people (N08)."""
-    newest = _newest_of_account(filter, page, lateral=not reader.database.is_sqlite)
+    newest = _newest_of_account(reader, filter, page)
     choice = readable_account_timeline(reader.viewer).where(timeline_entries.c.id.in_(newest))
     return await _ACCOUNT_ENTRIES.pages(reader, accounts, parents, choice, order=NEWEST_FIRST, request=page)
+
+
+async def timeline_by_operation(
+    reader: Reader,
+    parents: Sequence[int],
+    *,
+    filter: TimelineFilter | None = None,  # noqa: A002 the argument's name in the API
+    page: PageRequest = PageRequest(),  # noqa: B008 an immutable value
+) -> list[Page[TimelineRecord]]:
+    """Returns one page of what each operation did, the newest first."""
+    choice = _of_operation(reader, filter)
+    return await _ENTRIES.pages(reader, operations, parents, choice, order=NEWEST_FIRST, request=page)
+
+
+async def timeline_entries_by_id(reader: Reader, keys: Sequence[int]) -> list[TimelineRecord | None]:
+    """Returns the entries with these keys as the partner sees them; None for those the viewer does not know of (T1)."""
+    return await _ENTRIES.by_key(reader, readable_timeline(reader.viewer), keys)
+
+
+async def account_timeline_entries_by_id(reader: Reader, keys: Sequence[int]) -> list[TimelineRecord | None]:
+    """Returns the same as the account's own people see them; the caller has made sure that the viewer decides for it."""
+    return await _ACCOUNT_ENTRIES.by_key(reader, readable_account_timeline(reader.viewer), keys)
 
 
 async def timeline_total_by_client(
@@ -251,6 +266,20 @@ async def timeline_total_by_partner(
     return await _totals(reader, timeline_entries.c.partner_id, parents, filter)
 
 
+async def timeline_total_by_operation(
+    reader: Reader,
+    parents: Sequence[int],
+    *,
+    filter: TimelineFilter | None = None,  # noqa: A002 the argument's name in the API
+) -> list[int]:
+    """Returns how many entries each operation has in such a list."""
+    counted: list[ColumnElement[Any]] = [func.count()]
+    number = _of_operation(reader, filter).with_only_columns(*counted).correlate(operations).scalar_subquery()
+    rows: Sequence[Any] = await reader.rows(select(operations.c.id, number).where(operations.c.id.in_(set(parents))))
+    found: dict[int, int] = dict(rows)
+    return [found.get(key, 0) for key in parents]
+
+
 async def timeline_total_by_account(
     reader: Reader,
     parents: Sequence[int],
@@ -264,7 +293,7 @@ async def timeline_total_by_account(
     parts = (entries.client_id.in_(theirs), and_(entries.client_id.is_(None), entries.account_id.in_(keys)))
     counts = [
         readable_account_timeline(reader.viewer)
-        .where(part, *timeline_conditions(filter, timeline_entries))
+        .where(part, *timeline_conditions(reader.viewer, filter, timeline_entries, for_account=True))
         .with_only_columns(*[entries.account_id.label("account_id"), func.count().label("number")])
         .group_by(entries.account_id)
         for part in parts
@@ -277,7 +306,22 @@ async def timeline_total_by_account(
     return [found[key] for key in parents]
 
 
-def _newest_of_account(filter_: TimelineFilter | None, page: PageRequest, *, lateral: bool) -> Select[Any]:
+def _of_operation(reader: Reader, filter_: TimelineFilter | None) -> Select[Any]:
+    """Selects what one operation did: between the keys of its first and its last block, where an index finds it.
+
+    Refers to the row of `operations` around it.
+    """
+    entries, first = timeline_entries.c, operations.c.id
+    last = select(func.max(timeline_blocks.c.id)).where(timeline_blocks.c.operation_id == first).correlate(operations)
+    return readable_timeline(reader.viewer).where(
+        entries.operation_id == first,
+        entries.id >= first * CELLS,
+        entries.id < (func.coalesce(last.scalar_subquery(), first) + 1) * CELLS,
+        *timeline_conditions(reader.viewer, filter_, timeline_entries),
+    )
+
+
+def _newest_of_account(reader: Reader, filter_: TimelineFilter | None, page: PageRequest) -> Select[Any]:
     """Selects the keys among which one account's page is: as many as it needs of each client and of its own people.
 
     Refers to the row of `accounts` around it. An OR of the two would make both databases sort all that ever happened there.
@@ -289,7 +333,7 @@ def _newest_of_account(filter_: TimelineFilter | None, page: PageRequest, *, lat
     after, before = place(page.after), place(page.before)
 
     def first(rows: FromClause, of: ColumnElement[bool]) -> Select[Any]:
-        chosen = select(rows.c.id).where(of, *timeline_conditions(filter_, rows))
+        chosen = select(rows.c.id).where(of, *timeline_conditions(reader.viewer, filter_, rows, for_account=True))
         if after is not None:
             chosen = chosen.where(rows.c.id < after)
         if before is not None:
@@ -299,7 +343,8 @@ def _newest_of_account(filter_: TimelineFilter | None, page: PageRequest, *, lat
     own, theirs, row = (timeline_entries.alias(name) for name in ("own_entry", "client_entry", "client_row"))
     of_account = and_(own.c.account_id == accounts.c.id, own.c.client_id.is_(None))
     own_people = first(own, of_account).correlate(accounts).subquery("own_people")
-    of_clients = first_of_each(clients, row, first(theirs, theirs.c.client_id == clients.c.id), lateral=lateral)
+    of_client = first(theirs, theirs.c.client_id == clients.c.id)
+    of_clients = first_of_each(clients, row, of_client, lateral=not reader.database.is_sqlite)
     partners_people = select(row.c.id).select_from(of_clients).where(clients.c.account_id == accounts.c.id)
     newest = union_all(select(own_people.c.id), partners_people.correlate(accounts)).subquery("newest")
     return select(newest.c.id)
@@ -314,7 +359,7 @@ async def _pages(  # noqa: PLR0917 private
     page: PageRequest,
 ) -> list[Page[TimelineRecord]]:
     choice = readable_timeline(reader.viewer).where(
-        parent == parents.c.id, *timeline_conditions(filter_, timeline_entries)
+        parent == parents.c.id, *timeline_conditions(reader.viewer, filter_, timeline_entries)
     )
     return await _ENTRIES.pages(reader, parents, keys, choice, order=NEWEST_FIRST, request=page)
 
@@ -322,7 +367,7 @@ async def _pages(  # noqa: PLR0917 private
 async def _totals(
     reader: Reader, parent: ColumnElement[int], keys: Sequence[int], filter_: TimelineFilter | None
 ) -> list[int]:
-    choice = readable_timeline(reader.viewer).where(*timeline_conditions(filter_, timeline_entries))
+    choice = readable_timeline(reader.viewer).where(*timeline_conditions(reader.viewer, filter_, timeline_entries))
     return await totals(reader, parent, keys, choice)
 
 

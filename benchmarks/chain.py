@@ -74,7 +74,9 @@ async def measure(people: int, clients: int, grants: int, rounds: int) -> float:
         finally:
             await database.dispose()
     loop, chain = (min(seconds) for seconds in zip(*taken, strict=True))
-    print(f"{entries:,} entries in {blocks:,} blocks: bare loop {loop:.2f} s, check {chain:.2f} s, × {chain / loop:.2f}")
+    print(
+        f"{entries:,} entries in {blocks:,} blocks: bare loop {loop:.2f} s, check {chain:.2f} s, × {chain / loop:.2f}"
+    )
     ratio: float = chain / loop
     return ratio
 

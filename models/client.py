@@ -37,6 +37,11 @@ class Client(SQLModel, table=True):
     lead_id: int | None = reference("member.id", nullable=True)
     ceiling_id: int | None = reference("permission_state.id", nullable=True)
     """The most that this partner's people may hold here, set by the client (P08); none means no ceiling."""
+    longest_days: int | None = None
+    """For how many days this partner's people are given access at most, set by the client (P04); none means no limit."""
+    longest_days_by_id: int | None = reference("user.id", nullable=True)
+    """Which of the client's people decided so last, and when; none as long as nobody has."""
+    longest_days_at: datetime | None = None
     confirmed_at: datetime | None = None
     """When the client confirmed that it works with the partner (F53)."""
     active_people: int = 0

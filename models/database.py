@@ -5,7 +5,7 @@ first write, so two tasks that read and then write lose updates without an error
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from copy import copy
 from pathlib import Path
@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from models import idle_limit
 from models.conflict import note_commit
 from models.postgresql import one_host_each, postgresql_engine
 from models.replica import Freshness, Replica
@@ -38,7 +39,11 @@ Topic: TypeAlias = tuple[str, int]
 """What a transaction has changed, so that whoever waits for it looks again: a kind and a key."""
 
 
+Closing: TypeAlias = Callable[[AsyncConnection], Awaitable[None]]
+"""What is still to be done before a transaction commits."""
+
 _touched: WeakKeyDictionary[Any, set[Topic]] = WeakKeyDictionary()
+_closings: WeakKeyDictionary[Any, dict[Topic, Closing]] = WeakKeyDictionary()
 
 
 class DatabaseUrlError(ValueError):
@@ -221,7 +226,11 @@ class Database:
         """
         async with self._transaction() as transaction, _session(transaction) as session:
             yield session
-            touched = _touched.pop((await session.connection()).sync_connection, None)
+            await session.flush()
+            connection = await session.connection()
+            for close in _closings.pop(connection.sync_connection, {}).values():
+                await close(connection)
+            touched = _touched.pop(connection.sync_connection, None)
         note_commit()
         if touched:
             for listener in self.on_commit:
@@ -239,8 +248,8 @@ class Database:
     async def _transaction(self) -> AsyncIterator[AsyncTransaction]:
         """Yields a writing transaction. One writer at a time on SQLite: waiting here is fair, SQLite's own waiting is not."""
         async with self._turn(), self.engine.connect() as connection:
-            if self.is_sqlite:
-                connection = await connection.execution_options(writing=True)  # noqa: PLW2901 the same connection
+            option = "writing" if self.is_sqlite else idle_limit.OPTION
+            connection = await connection.execution_options(**{option: True})  # noqa: PLW2901 the same connection
             async with connection.begin() as transaction:
                 yield transaction
 
@@ -270,6 +279,12 @@ def touch(connection: AsyncConnection, *topics: Topic) -> None:
     """Notes what a transaction of ``Database.write`` changes; ``Database.on_commit`` is told when it is committed."""
     if connection.sync_connection is not None:
         _touched.setdefault(connection.sync_connection, set()).update(topics)
+
+
+def before_commit(connection: AsyncConnection, topic: Topic, closing: Closing) -> None:
+    """Notes what is to be done at the end of a transaction of ``Database.write``, once for each topic, in the order of their coming."""
+    if connection.sync_connection is not None:
+        _closings.setdefault(connection.sync_connection, {}).setdefault(topic, closing)
 
 
 @asynccontextmanager

@@ -20,10 +20,22 @@ def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:
     return sqlite.insert(target).on_conflict_do_nothing()
 
 
+def insert_or_update(connection: AsyncConnection, target: Table) -> Any:
+    """Returns an INSERT that can say by ``on_conflict_do_update`` what becomes of a row whose unique key is there already."""
+    return postgresql.insert(target) if connection.dialect.name == "postgresql" else sqlite.insert(target)
+
+
 async def create_temporary(connection: AsyncConnection, *tables: Table) -> None:
     """Makes the temporary tables, empty: PostgreSQL drops them with the transaction, SQLite keeps them for the connection."""
     for statement in _emptied(tables, connection.dialect.name):
         await connection.exec_driver_sql(statement)
+
+
+async def empty_temporary(connection: AsyncConnection, *tables: Table) -> None:
+    """Empties temporary tables, made if need be: for a transaction that carries out several operations."""
+    await create_temporary(connection, *tables)
+    if connection.dialect.name == "postgresql":
+        await connection.exec_driver_sql("; ".join(str(Delete(table)) for table in tables))
 
 
 @cache

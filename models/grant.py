@@ -53,6 +53,7 @@ _OWN_PEOPLE = text("client_id IS NULL AND ended = 0")
 _OF_ACCOUNT = text("client_id IS NULL")
 _SUPER_ADMIN = text("access_type = 'SUPER_ADMIN' AND status = 'ACTIVE'")
 _PARTNER_ADMIN = text("access_type = 'PARTNER_ADMIN' AND status = 'ACTIVE'")
+_ENDS = text("status = 'ACTIVE' AND expires_at IS NOT NULL")
 
 
 class Grant(SQLModel, table=True):
@@ -80,6 +81,7 @@ class Grant(SQLModel, table=True):
         Index("ix_grant_super_admin", "account_id", sqlite_where=_SUPER_ADMIN, postgresql_where=_SUPER_ADMIN),
         Index("ix_grant_partner_admin", "client_id", sqlite_where=_PARTNER_ADMIN, postgresql_where=_PARTNER_ADMIN),
         Index("ix_grant_set_version", "set_version_id", "partner_id", "id"),
+        Index("ix_grant_expires_at", "expires_at", sqlite_where=_ENDS, postgresql_where=_ENDS),
         one_of("status", GrantStatus),
         one_of("seat", Seat),
         one_of("access_type", [kind for kind in AccessType if kind is not AccessType.NONE]),
@@ -137,13 +139,17 @@ def active_super_admin(rows: FromClause, at: datetime) -> ColumnElement[bool]:
 
 
 def _active(rows: FromClause, access_type: AccessType, at: datetime) -> ColumnElement[bool]:
-    """Returns the condition that a grant is of an access type at a moment.
-
-    The values stand in the statement and not in parameters: only then do the databases see that the partial index serves.
-    """
+    """Returns the condition that a grant is of an access type at a moment; as ``is_active`` says, a partial index serves."""
     kind = literal(access_type.value, String, literal_execute=True)
-    status = literal(GrantStatus.ACTIVE.value, String, literal_execute=True)
-    return and_(rows.c.access_type == kind, rows.c.status == status, unexpired(rows, at))
+    return and_(rows.c.access_type == kind, is_active(rows), unexpired(rows, at))
+
+
+def is_active(rows: FromClause) -> ColumnElement[bool]:
+    """Returns the condition that the status of a grant is ACTIVE, expired or not.
+
+    The value stands in the statement and not in a parameter: only then do the databases see that a partial index serves.
+    """
+    return rows.c.status == literal(GrantStatus.ACTIVE.value, String, literal_execute=True)
 
 
 def unexpired(rows: FromClause, at: datetime) -> ColumnElement[bool]:

@@ -2,15 +2,35 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Index, String, Text, false
+from sqlalchemy import ColumnElement, Index, String, Text, false
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlmodel import Field, SQLModel
 
 from models.grant import AccessType, GrantStatus, Seat
-from models.table import now, one_of, primary_key, reference, table
+from models.table import BigKey, now, one_of, reference, table
 
 CELLS = 2**24
 """The most cells that one operation can have."""
+
+
+class NextOperationKey(ColumnElement[int]):
+    """The next key of an operation, or of a later block of one (``models.timeline_block``): they are counted together."""
+
+    inherit_cache = True
+    type = BigKey
+
+
+@compiles(NextOperationKey, "postgresql")
+def _from_sequence(_element: NextOperationKey, _compiler: SQLCompiler, **_: Any) -> str:
+    return "nextval('operation_id_seq')"
+
+
+@compiles(NextOperationKey, "sqlite")
+def _after_the_highest(_element: NextOperationKey, _compiler: SQLCompiler, **_: Any) -> str:
+    return "(SELECT max(coalesce((SELECT max(id) FROM operation), 0), coalesce((SELECT max(id) FROM timeline_block), 0)) + 1)"
 
 
 class OperationKind(StrEnum):
@@ -66,7 +86,9 @@ class Operation(SQLModel, table=True):
         Index("ix_operation_partner_id", "partner_id", "id"),
     )
 
-    id: int | None = primary_key()
+    id: int | None = Field(
+        default=None, primary_key=True, sa_type=BigKey, sa_column_kwargs={"default": NextOperationKey()}
+    )
     partner_id: int | None = reference("partner.id", nullable=True)
     kind: OperationKind = Field(sa_type=String)
     state: OperationState = Field(sa_type=String)
@@ -98,6 +120,17 @@ class OperationRetry(SQLModel, table=True):
     operation_id: int = reference("operation.id", primary_key=True)
     partner_id: int = reference("partner.id")
     retried_id: int = reference("operation.id", index=True)
+
+
+class OperationUndo(SQLModel, table=True):
+    """Says that an operation takes back what another one did (N06)."""
+
+    __tablename__ = "operation_undo"
+    __table_args__ = ({"sqlite_strict": True},)
+
+    operation_id: int = reference("operation.id", primary_key=True)
+    partner_id: int = reference("partner.id")
+    undone_id: int = reference("operation.id", index=True)
 
 
 class OperationCancellation(SQLModel, table=True):
@@ -145,12 +178,13 @@ class Decision(SQLModel, table=True):
 
 operations = table(Operation)
 operation_retries = table(OperationRetry)
+operation_undos = table(OperationUndo)
 operation_cancellations = table(OperationCancellation)
 decisions = table(Decision)
 
 
 def cell_key(operation_id: int, position: int) -> int:
-    """Returns the key of the grant or timeline entry that cell ``position`` of an operation writes.
+    """Returns the key of the grant that cell ``position`` of an operation makes, or of the timeline entry that its block has.
 
     Made by the service, so that grants, outcomes and timeline entries are written set-based with no round trip for keys;
     keys of one operation lie together and those of later operations are higher.

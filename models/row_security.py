@@ -77,9 +77,19 @@ def _of_working_partner(partner: str) -> str:
     return _with("client", f"parent.partner_id = {partner}", _of_account("parent.account_id"))
 
 
+def _entry_of_client(block: str) -> str:
+    """Says that a block of the timeline has an entry about the client ``parent``; the keys lie together, so an index serves."""
+    between = f"entry.id BETWEEN {block} * {CELLS} AND {block} * {CELLS} + {CELLS - 1}"
+    return f"EXISTS (SELECT FROM timeline_entry entry WHERE entry.client_id = parent.id AND {between})"
+
+
 _PARTNERS_OWN = Policy(own=_of_partner())
 _PARTNERS_AND_ACCOUNTS = Policy(own=_of_partner(), seen=_of_account())
 _USERS_OWN = Policy(own=_of_user())
+# The client's own policy leaves out what the account knows nothing of.
+_PARTNERS_AND_KNOWING_ACCOUNTS = Policy(
+    own=_of_partner(), seen=_with("client", "parent.id = client_id", _of_account("parent.account_id"))
+)
 
 POLICIES = {
     "partner": Policy(own=_of_partner("id"), seen=_of_working_partner("partner.id")),
@@ -103,29 +113,56 @@ POLICIES = {
         own=_of_partners("permission_set", "permission_set_version.set_id"),
         seen=_with("permission_set", "parent.id = permission_set_version.set_id"),
     ),
+    # A client's holds for all who work in its account, so they may know of it.
+    "template_lockdown": Policy(
+        own=_of_partner(),
+        seen=f"account_id IS NOT NULL AND ({_of_account()}"
+        f" OR {_with('client', 'parent.account_id = template_lockdown.account_id')})",
+    ),
+    "template_lockdown_set": Policy(
+        own=_of_partners("template_lockdown", "template_lockdown_set.lockdown_id"),
+        seen=_with("template_lockdown", "parent.id = template_lockdown_set.lockdown_id"),
+    ),
     "operation": Policy(
         own=_of_partner(),
+        # Those of its entries that the account sees lie in its first block or in one of the later ones.
         seen=_with(
             "client",
             "parent.partner_id = operation.partner_id",
             _of_account("parent.account_id"),
-            # The keys of an operation's entries follow from its own, so an index serves.
-            f"EXISTS (SELECT FROM timeline_entry entry WHERE entry.client_id = parent.id"
-            f" AND entry.id BETWEEN operation.id * {CELLS} AND operation.id * {CELLS} + {CELLS - 1})",
+            _entry_of_client("operation.id"),
         )
+        + f" OR {_with('timeline_block', 'parent.operation_id = operation.id')}"
         # The service's own are nobody's; entries of any partner's and account's come of them.
         + f" OR operation.partner_id IS NULL AND {_SIGNED_IN}",
     ),
     "decision": Policy(own=_of_partners("operation", "decision.operation_id")),
     "outcome": Policy(own=_of_partners("operation", "outcome.operation_id")),
     "operation_retry": _PARTNERS_OWN,
+    "operation_undo": _PARTNERS_OWN,
     "operation_cancellation": _PARTNERS_OWN,
     "queued_operation": _PARTNERS_OWN,
     "operation_chunk": _PARTNERS_OWN,
     "operation_client": _PARTNERS_OWN,
     "operation_member": _PARTNERS_OWN,
     "operation_pair": _PARTNERS_OWN,
+    "scheduled_operation": _PARTNERS_OWN,
+    "scheduled_leave": _PARTNERS_OWN,
+    "expiry_rule": _PARTNERS_OWN,
+    "expiry_hold": _PARTNERS_OWN,
+    "expiry_reminder": _PARTNERS_OWN,
     "timeline_entry": _PARTNERS_AND_ACCOUNTS,
+    # The service's own chain is nobody's; entries of any partner's come of it.
+    "timeline_block": Policy(
+        own=_of_partner("chain"),
+        seen=f"chain = 0 AND {_SIGNED_IN} OR "
+        + _with(
+            "client",
+            "parent.partner_id = timeline_block.chain",
+            _of_account("parent.account_id"),
+            _entry_of_client("timeline_block.id"),
+        ),
+    ),
     "access_link": _PARTNERS_OWN,
     "link_approval": _PARTNERS_AND_ACCOUNTS,
     "confirmation_link": Policy(
@@ -137,11 +174,23 @@ POLICIES = {
         own=_of_partners("confirmation_link", "confirmation_link_member.link_id"),
         seen=_with("confirmation_link", "parent.id = confirmation_link_member.link_id"),
     ),
+    "activity_source": _PARTNERS_OWN,
+    "activity_event": _PARTNERS_AND_KNOWING_ACCOUNTS,
+    "activity_day": _PARTNERS_AND_KNOWING_ACCOUNTS,
+    "last_activity": _PARTNERS_AND_KNOWING_ACCOUNTS,
     "asset": _PARTNERS_OWN,
     "asset_holding": Policy(own=_of_partners("client", "asset_holding.client_id")),
     "asset_transfer": Policy(own=_of_partners("operation", "asset_transfer.operation_id")),
     "feedback": Policy(own=f"{_of_partner()} OR {_of_user()}"),
     "permission_issue": _PARTNERS_OWN,
+    "hand_off": _PARTNERS_OWN,
+    "hand_off_cell": _PARTNERS_OWN,
+    "pod": _PARTNERS_OWN,
+    "pod_client": _PARTNERS_OWN,
+    "pod_member": _PARTNERS_OWN,
+    "pod_exclusion": _PARTNERS_OWN,
+    "pod_cell": _PARTNERS_OWN,
+    "pod_editor": _PARTNERS_OWN,
     "api_token": _USERS_OWN,
     "idempotency_key": _USERS_OWN,
     # What somebody does is told to others by mail; nobody reads it but the one who delivers it.

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from models import idle_limit
+
 ALL = "*"
 OPTION = "tenancy"
 """The execution option with the ``Tenancy`` of an engine's transactions; without it they are about everything."""
@@ -35,12 +37,14 @@ class Tenancy:
 
 
 def begin(connection: Connection) -> None:
-    """Says at the beginning of a transaction whose rows it is about."""
-    tenancy: Tenancy | None = connection.get_execution_options().get(OPTION)
+    """Says at the beginning of a transaction whose rows it is about, and, in the same round trip, how long it may be idle."""
+    options = connection.get_execution_options()
+    tenancy: Tenancy | None = options.get(OPTION)
+    limit = f", {idle_limit.SETTING}" if options.get(idle_limit.OPTION) else ""
     if tenancy is None:
-        connection.exec_driver_sql(_WIDE)
+        connection.exec_driver_sql(f"{_WIDE}{limit}")
     else:
-        connection.exec_driver_sql(_NARROW, tenancy.settings)
+        connection.exec_driver_sql(f"{_NARROW}{limit}", tenancy.settings)
 
 
 @asynccontextmanager

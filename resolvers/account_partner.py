@@ -13,6 +13,7 @@ from models.partner import PartnerProgram, partners
 from models.permission.catalogue import catalogue
 from models.permission.state import State
 from models.permission_state import permission_states
+from models.user import users
 from resolvers.account import decides_by_account
 from resolvers.page import Projection
 from resolvers.readable import readable_account_partners
@@ -38,6 +39,12 @@ class AccountPartnerRecord:
     since: datetime | None
     """When somebody of the partner first had access; None if nobody ever had."""
     ceiling_content: str | None
+    longest_days: int | None
+    """For how many days its people are given access at most, as the client has decided (P04)."""
+    longest_days_at: datetime | None
+    """When that was decided last."""
+    longest_days_by: str | None
+    """The address of who decided it, one of the account's people then."""
 
     @property
     def ceiling(self) -> State | None:
@@ -50,6 +57,7 @@ def _columns(_viewer: Viewer, rows: FromClause, source: FromClause) -> Select[An
     joined = source.join(partners, partners.c.id == rows.c.partner_id).outerjoin(
         permission_states, permission_states.c.id == rows.c.ceiling_id
     )
+    joined = joined.outerjoin(users, users.c.id == rows.c.longest_days_by_id)
     return select(
         rows.c.id,
         rows.c.account_id,
@@ -61,6 +69,9 @@ def _columns(_viewer: Viewer, rows: FromClause, source: FromClause) -> Select[An
         rows.c.confirmed_at,
         first.scalar_subquery(),
         permission_states.c.content,
+        rows.c.longest_days,
+        rows.c.longest_days_at,
+        users.c.email,
     ).select_from(joined)
 
 

@@ -51,6 +51,7 @@ class AccountPersonRecord:
     state: State
     tiers: frozenset[str]
     client_id: int
+    member_id: int
     account_id: int
     kind: MemberKind
     access_type: AccessType
@@ -95,6 +96,7 @@ def _columns(_viewer: Viewer, rows: FromClause, source: FromClause) -> Select[An
         permission_states.c.content,
         accounts.c.tiers,
         rows.c.client_id,
+        rows.c.member_id,
         rows.c.account_id,
         members.c.kind,
         rows.c.access_type,
@@ -111,7 +113,7 @@ def _record(*row: Any) -> AccountPersonRecord:
     return AccountPersonRecord(row[0], name, email, held, frozenset(tiers.split()), *rest)
 
 
-_PEOPLE = Projection(grants, _columns, _record)
+PEOPLE = Projection(grants, _columns, _record)
 
 
 def _choice(viewer: Viewer) -> Select[Any]:
@@ -120,7 +122,7 @@ def _choice(viewer: Viewer) -> Select[Any]:
 
 async def account_people_by_id(reader: Reader, keys: Sequence[int]) -> list[AccountPersonRecord | None]:
     """Returns the people of these grants; None for those in accounts for which the viewer does not decide (T1)."""
-    found = await _PEOPLE.by_key(reader, _choice(reader.viewer), keys)
+    found = await PEOPLE.by_key(reader, _choice(reader.viewer), keys)
     decides = await decides_by_account(reader, [record.account_id if record else 0 for record in found])
     return [record if may else None for record, may in zip(found, decides, strict=True)]
 
@@ -134,7 +136,7 @@ async def people_by_account_partner(
 ) -> list[Page[AccountPersonRecord]]:
     """Returns one page of each partner's people; the caller has made sure that the viewer decides for the account."""
     choice = _choice(reader.viewer).where(grants.c.client_id == clients.c.id, *grant_conditions(filter))
-    return await _PEOPLE.pages(reader, clients, parents, choice, order=_BY_MEMBER, request=page)
+    return await PEOPLE.pages(reader, clients, parents, choice, order=_BY_MEMBER, request=page)
 
 
 async def people_total_by_account_partner(

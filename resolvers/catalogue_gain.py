@@ -19,6 +19,7 @@ from models.permission_set import permission_set_versions
 from models.permission_state import permission_states
 from models.table import now
 from models.timeline_entry import timeline_entries
+from resolvers.timeline_chain.block import open_block
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ async def _operation(connection: AsyncConnection, total: int, moment: datetime) 
     }
     made = await connection.execute(insert(operations).values(values).returning(operations.c.id))
     key: int = made.scalar_one()
+    open_block(connection, key)
     return key
 
 

@@ -7,7 +7,7 @@ the rows around it can be taken. Memory is bounded by the longest row that is al
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import BinaryIO, TextIO, cast
@@ -69,10 +69,17 @@ class _Record:
         return self.length > ROW_LIMIT
 
 
-def read_rows(source: str | bytes | BinaryIO, columns: Sequence[str]) -> Iterator[CsvRow]:
+def read_rows(
+    source: str | bytes | BinaryIO, columns: Sequence[str], *, verbatim: Collection[str] = ()
+) -> Iterator[CsvRow]:
     """Yields the rows of a file, blank ones left out.
 
     Header names may differ in case and spaces, stand in any order and have others beside them. A stream stays open.
+
+    Args:
+        source: the file.
+        columns: which it must have.
+        verbatim: the columns in whose cells spaces mean something; they are only trimmed.
 
     Raises:
         CsvTableError: if the file cannot be read; after the first row only for text that is not UTF-8.
@@ -86,7 +93,7 @@ def read_rows(source: str | bytes | BinaryIO, columns: Sequence[str]) -> Iterato
             raise CsvTableError(
                 CsvProblem.ROW_TOO_LONG, f"The header is longer than {ROW_LIMIT} characters. Is this a CSV file?"
             )
-        yield from _rows(records, separator, _names(header, separator, columns))
+        yield from _rows(records, separator, _names(header, separator, columns), verbatim)
     finally:
         if isinstance(stream, io.TextIOWrapper):
             cast(io.BufferedReader, stream.detach()).detach()
@@ -215,13 +222,19 @@ def _listed(names: Sequence[str]) -> str:
     return f"the column {names[0]}" if len(names) == 1 else f"the columns {', '.join(names)}"
 
 
-def _rows(records: Iterator[_Record], separator: str, names: Sequence[str]) -> Iterator[CsvRow]:
+def _rows(
+    records: Iterator[_Record], separator: str, names: Sequence[str], verbatim: Collection[str]
+) -> Iterator[CsvRow]:
     for record in records:
         if record.too_long or record.unclosed:
             yield CsvRow(record.line, {}, _problem(record))
             continue
         cells = next(csv.reader(record.lines, delimiter=separator), [])
-        values = {name: " ".join(cell.split()) for name, cell in zip(names, cells, strict=False) if name}
+        values = {
+            name: cell.strip() if name in verbatim else " ".join(cell.split())
+            for name, cell in zip(names, cells, strict=False)
+            if name
+        }
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) < len(names) or any(cell.strip() for cell in cells[len(names) :]):

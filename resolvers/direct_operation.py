@@ -29,6 +29,7 @@ from resolvers.operation.request import Expiry
 from resolvers.operation.situation import Decision
 from resolvers.operation.verdict import Verdicts
 from resolvers.operation.write import CellWriter
+from resolvers.timeline_chain.block import open_block
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class DirectCell:
     """The living grant, if there is one."""
     expires_at: datetime | None = None
     """When it expires, if it does."""
+    until: datetime | None = None
+    """When it ends afterwards, where each cell of the operation says so itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ async def write_directly(
                 "grant_id": cell.grant_id,
                 "decision": number,
                 "expires_at": cell.expires_at,
+                "until": cell.until,
             }
             for position, (cell, number) in enumerate(zip(cells, numbers, strict=True))
         ],
@@ -179,4 +183,5 @@ async def _record(connection: AsyncConnection, operation: DirectOperation, count
     }
     made = await connection.execute(insert(operations).values(values).returning(operations.c.id))
     key: int = made.scalar_one()
+    open_block(connection, key)
     return key

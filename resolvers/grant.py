@@ -10,12 +10,14 @@ from sqlalchemy import ColumnElement, FromClause, Select, Table, func, select
 from models.client import clients
 from models.grant import AccessType, GrantStatus, Seat, active_partner_admin, grants
 from models.member import members
+from models.partner import partners
 from models.permission_set import permission_set_versions, permission_sets
 from models.table import now
 from resolvers.client import ClientRecord
 from resolvers.cursor import SortKind
 from resolvers.member import MemberRecord
 from resolvers.page import Order, Page, PageRequest, Projection, totals
+from resolvers.partner import PartnerRecord
 from resolvers.permission_set import PermissionSetRecord
 from resolvers.readable import readable_grants
 from resolvers.reader import Reader
@@ -51,6 +53,8 @@ class GrantFilter:
 
     statuses: tuple[GrantStatus, ...] | None = None
     access_types: tuple[AccessType, ...] | None = None
+    expires_before: datetime | None = None
+    """Only what ends before this moment, or has ended (P05)."""
 
 
 def grant_conditions(filter: GrantFilter | None) -> list[ColumnElement[bool]]:  # noqa: A002 the argument's name in the API
@@ -59,6 +63,8 @@ def grant_conditions(filter: GrantFilter | None) -> list[ColumnElement[bool]]:  
     conditions = [grants.c.ended == 0 if asked.statuses is None else grants.c.status.in_(asked.statuses)]
     if asked.access_types is not None:
         conditions.append(grants.c.access_type.in_(asked.access_types))
+    if asked.expires_before is not None:
+        conditions.append(grants.c.expires_at < asked.expires_before)
     return conditions
 
 
@@ -85,17 +91,18 @@ def _columns(_viewer: Viewer, rows: FromClause, source: FromClause) -> Select[An
     )
 
 
-_GRANTS = Projection(grants, _columns, GrantRecord)
+GRANTS = Projection(grants, _columns, GrantRecord)
 
 # A person has at most one living grant in a client, so a client's list is by person and a person's by client: the unique key.
 _BY_MEMBER = Order("grant.member", SortKind.NUMBER, lambda rows: rows.c.member_id)
 _BY_CLIENT = Order("grant.client", SortKind.NUMBER, lambda rows: rows.c.client_id)
 _BY_KEY = Order("grant", SortKind.KEY, lambda rows: rows.c.id)
+_BY_END = Order("grant.end", SortKind.MOMENT, lambda rows: rows.c.expires_at)
 
 
 async def grants_by_id(reader: Reader, keys: Sequence[int]) -> list[GrantRecord | None]:
     """Returns the grants with these keys; None for those the viewer does not know of (T1)."""
-    return await _GRANTS.by_key(reader, readable_grants(reader.viewer), keys)
+    return await GRANTS.by_key(reader, readable_grants(reader.viewer), keys)
 
 
 async def grants_by_client(
@@ -120,6 +127,32 @@ async def grants_by_member(
     return await _pages(reader, members, parents, grants.c.member_id, filter, _BY_CLIENT, page)
 
 
+async def expiring_grants_by_partner(
+    reader: Reader,
+    parents: Sequence[PartnerRecord],
+    *,
+    filter: GrantFilter | None = None,  # noqa: A002 the argument's name in the API
+    page: PageRequest = PageRequest(),  # noqa: B008 an immutable value
+) -> list[Page[GrantRecord]]:
+    """Returns one page of each partner's access that ends before a moment, the earliest end first (P05)."""
+    choice = readable_grants(reader.viewer).where(
+        grants.c.partner_id == partners.c.id, *grant_conditions(filter), grants.c.expires_at.is_not(None)
+    )
+    keys = [parent.id for parent in parents]
+    return await GRANTS.pages(reader, partners, keys, choice, order=_BY_END, request=page)
+
+
+async def expiring_grant_totals_by_partner(
+    reader: Reader,
+    parents: Sequence[PartnerRecord],
+    *,
+    filter: GrantFilter | None = None,  # noqa: A002 the argument's name in the API
+) -> list[int]:
+    """Returns how much access such a list has."""
+    choice = readable_grants(reader.viewer).where(*grant_conditions(filter), grants.c.expires_at.is_not(None))
+    return await totals(reader, grants.c.partner_id, [parent.id for parent in parents], choice)
+
+
 async def grants_by_permission_set(
     reader: Reader,
     parents: Sequence[PermissionSetRecord],
@@ -134,7 +167,7 @@ async def grants_by_permission_set(
         given = given.where(versions.c.version < permission_sets.c.version)
     choice = readable_grants(reader.viewer).where(grants.c.ended == 0, grants.c.set_version_id.in_(given))
     keys = [parent.id for parent in parents]
-    return await _GRANTS.pages(reader, permission_sets, keys, choice, order=_BY_KEY, request=page)
+    return await GRANTS.pages(reader, permission_sets, keys, choice, order=_BY_KEY, request=page)
 
 
 async def grant_totals_by_client(
@@ -178,7 +211,7 @@ async def partner_admins_by_client(reader: Reader, parents: Sequence[ClientRecor
         active_partner_admin(grants, now()),
     )
     by_client: dict[int, list[GrantRecord]] = {parent.id: [] for parent in parents}
-    for grant in await _GRANTS.records(reader, chosen):
+    for grant in await GRANTS.records(reader, chosen):
         by_client[grant.client_id].append(grant)
     return [by_client[parent.id] for parent in parents]
 
@@ -194,7 +227,7 @@ async def _pages(  # noqa: PLR0917 private
 ) -> list[Page[GrantRecord]]:
     choice = readable_grants(reader.viewer).where(parent == parents_table.c.id, *grant_conditions(filter_))
     keys = [record.id for record in parents]
-    return await _GRANTS.pages(reader, parents_table, keys, choice, order=order, request=page)
+    return await GRANTS.pages(reader, parents_table, keys, choice, order=order, request=page)
 
 
 async def _totals(

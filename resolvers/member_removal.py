@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.asset import asset_holdings, assets
 from models.client import clients
@@ -11,6 +12,7 @@ from models.database import Database
 from models.grant import grants
 from models.member import ManagerRights, MemberStatus, members
 from models.operation import OperationKind, operations
+from models.schedule import scheduled_leaves
 from models.table import now
 from resolvers.error import RefusalCode, refuse
 from resolvers.idempotency import IdempotentCall, remember, remembered
@@ -20,6 +22,7 @@ from resolvers.locked_member import member_to_change
 from resolvers.operation.execute import DryRun, preview, run
 from resolvers.operation.request import Existing, Key, OperationRequest, Reassignment, Removal, WriteOptions
 from resolvers.operation.review_stamp import MOST_GRANTS
+from resolvers.pod.group import leave_pods
 from resolvers.remaining_asset import hand_over_remaining, lay_out_remaining
 from resolvers.viewer import Viewer
 
@@ -35,13 +38,15 @@ class MemberRemoval:
     reassign: tuple[Reassignment, ...] = ()
     accept_lockout: bool = False
     reason: str | None = None
+    changed_too: bool = False
+    """For a leaving that was planned: whether what has changed since the review ends as well (P14)."""
 
     def request(self, *, dry_run: bool) -> OperationRequest:
         """Returns the one operation that ends all of the person's access in this partner, all or nothing (R8, R9)."""
         return OperationRequest(
             kind=OperationKind.REMOVE,
             targets=Existing(members=(self.member_id,)),
-            removal=Removal(self.issuer, self.review_token or "", self.reassign),
+            removal=Removal(self.issuer, self.review_token or "", self.reassign, self.changed_too),
             repeatable=False,
             options=WriteOptions(
                 dry_run=dry_run,
@@ -77,14 +82,24 @@ async def remove_member(
         first = await remembered(session, call)
         if first is not None:
             return RemovedMember(*first)
-        connection = await session.connection()
-        member_id, has_access = await _judged(connection, viewer, removal, locked=True)
-        operation_id = await run(session, viewer, removal.request(dry_run=False)) if has_access else None
-        if operation_id is None or await _all_applied(connection, operation_id):
-            if removal.reassign:
-                await hand_over_remaining(connection, member_id)
-            await _leave(connection, member_id)
-        await remember(session, call, [member_id, operation_id])
+        removed = await remove_in(session, viewer, removal)
+        await remember(session, call, [removed.member_id, removed.operation_id])
+    return removed
+
+
+async def remove_in(session: AsyncSession, viewer: Viewer, removal: MemberRemoval) -> RemovedMember:
+    """Does what ``remove_member`` does inside a transaction; what it refuses, it refuses before anything is written.
+
+    Raises:
+        RefusedError: as ``remove_member``.
+    """
+    connection = await session.connection()
+    member_id, has_access = await check_leaving(connection, viewer, removal, locked=True)
+    operation_id = await run(session, viewer, removal.request(dry_run=False)) if has_access else None
+    if operation_id is None or await _all_applied(connection, operation_id):
+        if removal.reassign:
+            await hand_over_remaining(connection, member_id)
+        await _leave(connection, member_id)
     return RemovedMember(member_id, operation_id)
 
 
@@ -95,14 +110,18 @@ async def preview_removal(database: Database, viewer: Viewer, removal: MemberRem
         RefusedError: as ``remove_member``.
     """
     async with database.snapshot() as connection:
-        member_id, has_access = await _judged(connection, viewer, removal, locked=False)
+        member_id, has_access = await check_leaving(connection, viewer, removal, locked=False)
     return member_id, await preview(database, viewer, removal.request(dry_run=True)) if has_access else None
 
 
-async def _judged(
+async def check_leaving(
     connection: AsyncConnection, viewer: Viewer, removal: MemberRemoval, *, locked: bool
 ) -> tuple[int, bool]:
-    """Returns the person's key and whether there is access to end, if whoever asks may remove the person."""
+    """Returns the person's key and whether there is access to end, if whoever asks may remove the person.
+
+    Raises:
+        RefusedError: as ``remove_member``.
+    """
     found = await member_to_change(
         connection, viewer, removal.member_id, demotes=True, with_clients=True, locked=locked
     )
@@ -117,7 +136,7 @@ async def _judged(
             "input",
             "member",
         )
-    if count and not removal.review_token:
+    if count and not removal.review_token and not removal.changed_too:
         raise refuse(
             RefusalCode.INVALID_INPUT,
             "The person has access in clients. Read member.removalReview first: it lists the access and the assets, and its token "
@@ -138,7 +157,7 @@ async def _all_applied(connection: AsyncConnection, operation_id: int) -> bool:
 
 
 async def _leave(connection: AsyncConnection, member_id: int) -> None:
-    """Ends the membership: no rights, no default set, no client to lead; links stay, suspended by the status (R12).
+    """Ends the membership: no rights, no default set, no client to lead, no pod, no plan to leave; links stay, suspended by the status (R12).
 
     What the person owns in clients without having access there, and nobody takes over, keeps them as former owner (F39). The clients
     whose lead they are were locked before the person was, all of them and in order: none can have come since then.
@@ -154,6 +173,9 @@ async def _leave(connection: AsyncConnection, member_id: int) -> None:
         )
     )
     await connection.execute(update(clients).where(clients.c.lead_id == member_id).values(lead_id=None))
+    await leave_pods(connection, member_id)
+    planned = update(scheduled_leaves).where(scheduled_leaves.c.member_id == member_id)
+    await connection.execute(planned.where(scheduled_leaves.c.ended_at.is_(None)).values(ended_at=now()))
     await connection.execute(
         update(assets)
         .where(assets.c.owner_id == member_id)

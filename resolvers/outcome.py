@@ -23,6 +23,7 @@ from resolvers.operation.execute import DryRun
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.record import OperationRecord
 from resolvers.operation.removal import AssetTransferRecord
+from resolvers.operation.request import OperationRequest
 from resolvers.operation.situation import Decision
 from resolvers.page import Order, Page, PageRequest
 from resolvers.readable import readable_clients
@@ -45,6 +46,8 @@ class OutcomeRecord:
     """None in a dry run, which is of no row."""
     foreseen_transfers: Sequence[AssetTransferRecord] = ()
     """In a dry run: what would become of the person's assets (N01)."""
+    request: OperationRequest | None = None
+    """In a dry run: what was asked for."""
 
     @property
     def granted(self) -> State:
@@ -123,13 +126,14 @@ async def _stored(
     listed: dict[int, list[OutcomeRecord]] = {key: [] for key in keys}
     for row in found:
         outcome = OutcomeRecord(
-            row.position, row.client_id, row.member_id, row.grant_id, _decision(row, states), row.operation_id
+            row.position, row.client_id, row.member_id, row.grant_id, decision_of(row, states), row.operation_id
         )
         listed[row.operation_id].append(outcome)
     return listed
 
 
-def _decision(row: Row[Any], states: dict[int, State]) -> Decision:
+def decision_of(row: Row[Any], states: dict[int, State]) -> Decision:
+    """Returns a decision as it was made, from a row with all of its columns."""
     return Decision(
         status=OutcomeStatus(row.status),
         code=OutcomeCode(row.code) if row.code else None,
@@ -170,6 +174,7 @@ def _previewed(dry_run: DryRun, statuses: tuple[OutcomeStatus, ...] | None, page
             dry_run.grant_ids[position] or None,
             dry_run.verdicts[dry_run.decisions[position]],
             foreseen_transfers=dry_run.transfers.get(position, ()),
+            request=dry_run.request,
         )
         for position in sorted(chosen)
     ]

@@ -16,6 +16,7 @@ from models.permission.rule import authority
 from models.permission.state import State
 from models.permission_set import permission_set_versions, permission_sets
 from resolvers.direct_operation import DirectCell, DirectOperation, Recorded, unchanged, write_directly
+from resolvers.expiry.latest import latest_ends
 from resolvers.interning import state_contents
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import Expiry
@@ -85,7 +86,7 @@ async def admit_people(
 
     A super admin stays that (L2: TARGET_IS_SUPER_ADMIN); who is partner admin already stays as they are (L1: NOOP); another
     ACTIVE grant gets the Partner Admin set added (L3); a DEACTIVATED or expired one becomes ACTIVE again (L4).
-    Returns what became of each person, client by client.
+    It lasts as long as it may there (P04). Returns what became of each person, client by client.
     """
     if not clients or not people:
         return []
@@ -98,6 +99,7 @@ async def admit_people(
     present = {(row.client_id, row.member_id): row for row in living}
     ceilings = {client.ceiling_id for client in clients if client.ceiling_id is not None}
     states = await state_contents(connection, {row.state_id for row in present.values()} | ceilings)
+    latest = await latest_ends(connection, [client.id for client in clients], operation.at)
     cells = []
     for client in clients:
         ceiling = None if client.ceiling_id is None else states[client.ceiling_id]
@@ -109,10 +111,17 @@ async def admit_people(
             grant_id, expires_at = (grant.id, grant.expires_at) if grant else (None, None)
             cells.append(
                 DirectCell(
-                    client.id, client.account_id, person.member_id, person.user_id, decision, grant_id, expires_at
+                    client_id=client.id,
+                    account_id=client.account_id,
+                    member_id=person.member_id,
+                    user_id=person.user_id,
+                    decision=decision,
+                    grant_id=grant_id,
+                    expires_at=expires_at,
+                    until=latest.get(client.id),
                 )
             )
-    return await write_directly(connection, replace(operation, expiry=Expiry(None)), cells)
+    return await write_directly(connection, replace(operation, expiry=Expiry(None, of_cell=True)), cells)
 
 
 def decide_admission(

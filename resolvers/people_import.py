@@ -27,6 +27,7 @@ from resolvers.email_address import email_key
 from resolvers.entry_file import EntryFile, read_entries
 from resolvers.import_result import ImportedRow, ImportResult, ImportStatus, Progress, rejected, result_of
 from resolvers.interning import intern_states
+from resolvers.timeline_chain.block import open_block
 
 COLUMNS = ("hub_id", "email", "first_name", "last_name", "access")
 SUPER_ADMIN = AccessType.SUPER_ADMIN.value
@@ -370,4 +371,5 @@ async def _operation(connection: AsyncConnection, kind: OperationKind, at: datet
     }
     made = await connection.execute(insert(operations).values(values).returning(operations.c.id))
     key: int = made.scalar_one()
+    open_block(connection, key)
     return key

@@ -6,16 +6,18 @@ from typing import Any
 
 from sqlalchemy import FromClause, Select, and_, or_, select
 
+from models.account import accounts
 from models.partner import partners
 from models.permission.catalogue import catalogue
 from models.permission.state import State
 from models.permission_set import PermissionSetOrigin, permission_set_versions, permission_sets
 from models.permission_state import permission_states
 from resolvers.client import ClientRecord
+from resolvers.client_set.editor import reads_sets_by_account
 from resolvers.cursor import SortKind
 from resolvers.page import Order, Page, PageRequest, Projection, totals
 from resolvers.partner import PartnerRecord
-from resolvers.readable import readable_permission_sets
+from resolvers.readable import readable_account_sets, readable_permission_sets
 from resolvers.reader import Reader
 from resolvers.search import contains
 from resolvers.viewer import Viewer
@@ -69,7 +71,15 @@ _ORDER = Order("permission_set", SortKind.KEY, lambda rows: rows.c.id)
 
 async def permission_sets_by_id(reader: Reader, keys: Sequence[int]) -> list[PermissionSetRecord | None]:
     """Returns the sets with these keys, archived or not; None for those the viewer does not know of (T1)."""
-    return await _SETS.by_key(reader, readable_permission_sets(reader.viewer), keys)
+    found = await _SETS.by_key(reader, readable_permission_sets(reader.viewer), keys)
+    if None not in found or not reader.viewer.account_ids:
+        return found
+    own = await _SETS.by_key(reader, readable_account_sets(reader.viewer), keys)
+    reads = await reads_sets_by_account(reader, [record.account_id or 0 if record else 0 for record in own])
+    return [
+        known or (record if record and (may or record.account_id is None) else None)
+        for known, record, may in zip(found, own, reads, strict=True)
+    ]
 
 
 async def permission_sets_by_partner(
@@ -111,6 +121,30 @@ async def permission_sets_by_client(reader: Reader, parents: Sequence[ClientReco
         ]
         for parent in parents
     ]
+
+
+async def permission_sets_by_account(
+    reader: Reader,
+    parents: Sequence[int],
+    *,
+    search: str | None = None,
+    page: PageRequest = PageRequest(),  # noqa: B008 an immutable value
+) -> list[Page[PermissionSetRecord]]:
+    """Returns one page of each account's own sets; the caller has made sure that the viewer may look at them (F49)."""
+    choice = _own_choice(reader, search).where(permission_sets.c.account_id == accounts.c.id)
+    return await _SETS.pages(reader, accounts, parents, choice, order=_ORDER, request=page)
+
+
+async def permission_set_totals_by_account(
+    reader: Reader, parents: Sequence[int], *, search: str | None = None
+) -> list[int]:
+    """Returns how many sets each account has in such a list."""
+    return await totals(reader, permission_sets.c.account_id, parents, _own_choice(reader, search))
+
+
+def _own_choice(reader: Reader, search: str | None) -> Select[Any]:
+    choice = readable_account_sets(reader.viewer).where(permission_sets.c.archived_at.is_(None))
+    return choice if search is None else choice.where(contains(permission_sets.c.name_key, search))
 
 
 def _choice(reader: Reader, search: str | None) -> Select[Any]:

@@ -8,15 +8,20 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Select, exists, false, or_, select
 
 from models.access_link import access_links, link_approvals
+from models.activity import activity_days, activity_events, last_activities
 from models.client import clients
 from models.confirmation_link import confirmation_links
 from models.grant import grants, own_person
+from models.hand_off import hand_offs
 from models.member import members
 from models.operation import operations
 from models.partner import partners
 from models.permission_set import PermissionSetOrigin, permission_sets
+from models.pod import pods
+from models.schedule import scheduled_leaves
 from models.table import now
 from models.team import teams
+from models.template_lockdown import template_lockdowns
 from models.timeline_entry import timeline_entries
 from models.user import users
 from resolvers.viewer import Viewer
@@ -75,6 +80,25 @@ def readable_permission_sets(viewer: Viewer) -> Select[Any]:
     return select(permission_sets.c.id).where(or_(shared, partners_own, clients_own) if viewer.memberships else false())
 
 
+def readable_account_sets(viewer: Viewer) -> Select[Any]:
+    """Selects the built-in sets and those of the accounts whose own people the viewer is one of now (F49)."""
+    own = permission_sets.c.account_id.in_(readable_accounts(viewer))
+    shared = permission_sets.c.origin == PermissionSetOrigin.BUILT_IN
+    return select(permission_sets.c.id).where(or_(own, shared) if viewer.account_ids else own)
+
+
+def readable_lockdowns(viewer: Viewer) -> Select[Any]:
+    """Selects the lockdowns of the partners whose manager is open to the viewer, and of their clients' accounts (P27)."""
+    partners_own = template_lockdowns.c.partner_id.in_(viewer.open_partner_ids)
+    clients_own = _is_client(viewer, template_lockdowns.c.account_id)
+    return select(template_lockdowns.c.id).where(or_(partners_own, clients_own))
+
+
+def readable_account_lockdowns(viewer: Viewer) -> Select[Any]:
+    """Selects the lockdowns of the accounts whose own people the viewer is one of now (P27)."""
+    return select(template_lockdowns.c.id).where(template_lockdowns.c.account_id.in_(readable_accounts(viewer)))
+
+
 def readable_accounts(viewer: Viewer) -> Select[Any]:
     """Selects the accounts whose own people the viewer is one of now (section 3, *the client's side*)."""
     return select(_OWN.c.account_id).where(_OWN.c.user_id == viewer.user_id, own_person(_OWN, now()))
@@ -99,6 +123,36 @@ def readable_account_timeline(viewer: Viewer) -> Select[Any]:
     return select(timeline_entries.c.id).where(timeline_entries.c.account_id.in_(readable_accounts(viewer)))
 
 
+def readable_activity(viewer: Viewer) -> Select[Any]:
+    """Selects what the people of the partners whose manager is open to the viewer did in client accounts (F52)."""
+    return select(activity_events.c.id).where(activity_events.c.partner_id.in_(viewer.open_partner_ids))
+
+
+def readable_account_activity(viewer: Viewer) -> Select[Any]:
+    """Selects what partners' people did in the accounts whose own people the viewer is one of now (F52)."""
+    return select(activity_events.c.id).where(activity_events.c.client_id.in_(readable_account_partners(viewer)))
+
+
+def readable_activity_days(viewer: Viewer) -> Select[Any]:
+    """Selects how often the people of the partners whose manager is open to the viewer did what, by day (F52)."""
+    return select(activity_days.c.day).where(activity_days.c.partner_id.in_(viewer.open_partner_ids))
+
+
+def readable_account_activity_days(viewer: Viewer) -> Select[Any]:
+    """Selects how often partners' people did what in the accounts whose own people the viewer is one of now (F52)."""
+    return select(activity_days.c.day).where(activity_days.c.client_id.in_(readable_account_partners(viewer)))
+
+
+def readable_last_activity(viewer: Viewer) -> Select[Any]:
+    """Selects when the people of the partners whose manager is open to the viewer were last active where (F52)."""
+    return select(last_activities.c.at).where(last_activities.c.partner_id.in_(viewer.open_partner_ids))
+
+
+def readable_account_last_activity(viewer: Viewer) -> Select[Any]:
+    """Selects when partners' people were last active in the accounts whose own people the viewer is one of now (F52)."""
+    return select(last_activities.c.at).where(last_activities.c.client_id.in_(readable_account_partners(viewer)))
+
+
 def readable_access_links(viewer: Viewer) -> Select[Any]:
     """Selects the access links of the people of the partners whose manager is open to the viewer (F15, P06)."""
     return select(access_links.c.id).where(access_links.c.partner_id.in_(viewer.open_partner_ids))
@@ -121,9 +175,24 @@ def readable_answered_links(viewer: Viewer) -> Select[Any]:
     return select(confirmation_links.c.id).where(answered, confirmation_links.c.client_id.in_(here))
 
 
+def readable_scheduled_leaves(viewer: Viewer) -> Select[Any]:
+    """Selects the planned leavings of the partners whose manager is open to the viewer (P14)."""
+    return select(scheduled_leaves.c.id).where(scheduled_leaves.c.partner_id.in_(viewer.open_partner_ids))
+
+
 def readable_operations(viewer: Viewer) -> Select[Any]:
     """Selects the operations of the partners whose manager is open to the viewer (P01)."""
     return select(operations.c.id).where(operations.c.partner_id.in_(viewer.open_partner_ids))
+
+
+def readable_hand_offs(viewer: Viewer) -> Select[Any]:
+    """Selects what people of the partners whose manager is open to the viewer have asked each other to do (N02)."""
+    return select(hand_offs.c.id).where(hand_offs.c.partner_id.in_(viewer.open_partner_ids))
+
+
+def readable_pods(viewer: Viewer) -> Select[Any]:
+    """Selects the pods of the partners whose manager is open to the viewer (P09)."""
+    return select(pods.c.id).where(pods.c.partner_id.in_(viewer.open_partner_ids))
 
 
 def _has_been_let_in() -> ColumnElement[bool]:

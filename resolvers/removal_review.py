@@ -97,6 +97,19 @@ async def removal_reviews_by_client(
     return await _reviews(reader, issuer, own, [parent.id for parent in parents], member_ids)
 
 
+async def removal_review_of_grants(
+    reader: Reader, partner_id: int, grant_ids: set[int], *, issuer: Issuer
+) -> RemovalReviewRecord:
+    """Returns one review of the grants with these keys, as far as they are a partner's, by client name (P09).
+
+    Raises:
+        InputError: for more than can be reviewed at once.
+    """
+    own = (grants.c.partner_id, grants.c.id, clients.c.sort_name)
+    (review,) = await _reviews(reader, issuer, own, [partner_id], grant_ids)
+    return review
+
+
 async def _named(reader: Reader, rows: Table, readable: Select[Any], keys: tuple[Key, ...]) -> set[int]:
     """Returns the keys that narrow a review; what the viewer does not know of is refused, for nobody would notice (T1)."""
     argument = f"{rows.name}s"

@@ -18,18 +18,31 @@ from resolvers.account_person import (
     people_by_account_partner,
     people_total_by_account_partner,
 )
+from resolvers.activity.last_active import last_active_by_account_partner, last_active_by_account_person
+from resolvers.client_set.editor import must_read_sets, reads_sets_by_account
 from resolvers.invitation import pending_invitations
+from resolvers.lockdown.record import lockdown_by_account
 from resolvers.permission import granted_permissions
+from resolvers.permission_set import permission_set_totals_by_account, permission_sets_by_account
 from resolvers.timeline import timeline_by_account, timeline_total_by_account
-from schema.connection import After, Before, Connection, First, Last, connection, given, requested
+from schema.activity import ActivityConnection, ActivityFilterArgument, activity_page
+from schema.connection import After, Before, Connection, First, Last, Search, connection, given, requested
 from schema.context import Info
+from schema.elevated_access import (
+    ELEVATED,
+    ElevatedAccessConnection,
+    ElevatedAccessFilterArgument,
+    elevated_access_of_account,
+)
 from schema.field import column, field
 from schema.grant import GrantFilterArgument, grant_filter
 from schema.invitation import AccessLinkInvitation
 from schema.node import Node, decode_key
 from schema.permission import GrantedPermission, PermissionArea
-from schema.record import shown_all, shows
+from schema.permission_set import PermissionSetConnection
+from schema.record import shown, shown_all, shows
 from schema.scalar import EmailAddress
+from schema.template_lockdown import TemplateLockdown
 from schema.timeline import TimelineConnection, TimelineFilterArgument, timeline_filter
 
 DECIDES = "For the account's super admins, and for those of its people who may add and edit users."
@@ -64,6 +77,13 @@ class AccountPerson(Node):
     seat: Seat = column("The seat it takes.")
     since: datetime = column("Since when the person has it.")
     expires_at: datetime | None = column("When it ends by itself; null if never.")
+
+    @field("When the person was last active in your account, as far as the agency's tools have told; null for never.")
+    async def last_active_at(self, info: Info) -> datetime | None:
+        """Returns the last moment (F52)."""
+        place = (self.record.client_id, self.record.member_id)
+        found: datetime | None = await info.context.load(last_active_by_account_person, place)
+        return found
 
     @field("In which areas the person can do anything now, and at what level; empty while the access does not count.")
     def level_by_area(self) -> list[AreaLevel]:
@@ -102,6 +122,18 @@ class AccountPartner(Node):
     deactivated_people: int = column("How many of its people have access that is deactivated.")
     confirmed_at: datetime | None = column("When your account confirmed that it works with the agency; null if not.")
     since: datetime | None = column("When one of its people first had access; null if nobody ever had.")
+
+    longest_days: int | None = column(
+        "For how many days its people are given access at most, as you have set it with setAccessLimit; null for no limit."
+    )
+    longest_days_at: datetime | None = column("When that was last set, or ended; null if never.")
+    longest_days_by: EmailAddress | None = column("The address of the one of your people who set or ended it last.")
+
+    @field("When any of its people was last active in your account, as far as its tools have told; null for never.")
+    async def last_active_at(self, info: Info) -> datetime | None:
+        """Returns the last moment (F52)."""
+        found: datetime | None = await info.context.load(last_active_by_account_partner, self.record.id)
+        return found
 
     @field("The most that its people may hold in your account; null for no ceiling.")
     def ceiling(self) -> list[GrantedPermission] | None:
@@ -187,6 +219,68 @@ class Account(Node):
         load, key, rows = info.context.load, self.record.id, timeline_filter(given(filter))
         page = await load(timeline_by_account, key, filter=rows, page=requested(first, after, last, before))
         found: TimelineConnection = connection(page, lambda: load(timeline_total_by_account, key, filter=rows))
+        return found
+
+    @field(
+        f"What the agencies' people did in your account, as far as their tools have told, the latest first. {DECIDES}"
+    )
+    async def activity(
+        self,
+        info: Info,
+        *,
+        filter: ActivityFilterArgument = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> ActivityConnection:
+        """Returns one page of the feed (F52)."""
+        await self._check(info)
+        return await activity_page(info, "Account", self.record.id, filter, first, after, last, before)
+
+    @field(f"{ELEVATED} Whoever's people they are. {DECIDES}")
+    async def elevated_access(
+        self,
+        info: Info,
+        *,
+        filter: ElevatedAccessFilterArgument = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> ElevatedAccessConnection:
+        """Returns one page of the report (P23, N08)."""
+        await self._check(info)
+        return await elevated_access_of_account(info, self.record.id, filter, requested(first, after, last, before))
+
+    @field(
+        "Your account's own permission sets, which the agencies that work in it can use there and nowhere else. For its super "
+        "admins, and for those of its people with the permission Custom permission sets or who may add and edit users."
+    )
+    async def permission_sets(
+        self,
+        info: Info,
+        *,
+        search: Search = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> PermissionSetConnection:
+        """Returns one page of the sets (F49)."""
+        load, key, text = info.context.load, self.record.id, given(search)
+        must_read_sets(await load(reads_sets_by_account, key))
+        page = await load(permission_sets_by_account, key, search=text, page=requested(first, after, last, before))
+        found: PermissionSetConnection = connection(
+            page, lambda: load(permission_set_totals_by_account, key, search=text)
+        )
+        return found
+
+    @field(f"Your account's lockdown to permission sets, if one is in force. {DECIDES}")
+    async def template_lockdown(self, info: Info) -> TemplateLockdown | None:
+        """Returns the lockdown (P27)."""
+        await self._check(info)
+        found: TemplateLockdown | None = shown(await info.context.load(lockdown_by_account, self.record.id))
         return found
 
     async def _check(self, info: Info) -> None:

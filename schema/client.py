@@ -7,29 +7,42 @@ import strawberry
 
 from models.account import AccountType
 from models.grant import AccessType
+from models.permission.level import PermissionLevel
 from resolvers import client_filter as client_rows
 from resolvers.client import ClientRecord, clients_by_id
 from resolvers.client_order import BY_NAME, ClientOrderField, client_order
+from resolvers.expiry.limit import access_limits_by_client
+from resolvers.explanation.history import histories_by_pair
+from resolvers.explanation.subject import colleague_there, named_level
 from resolvers.grant import grant_totals_by_client, grants_by_client, partner_admins_by_client
+from resolvers.hand_off.colleague import who_could_by_client
+from resolvers.lockdown.record import lockdowns_by_client
 from resolvers.member import members_by_id
 from resolvers.page import Order
 from resolvers.partner import partners_by_id
 from resolvers.permission_set import permission_sets_by_client
 from resolvers.team import teams_by_client
 from resolvers.timeline import timeline_by_client, timeline_total_by_client
+from schema.activity_field import ClientActivity
 from schema.connection import After, Before, Connection, First, Last, connection, given, requested, several
 from schema.context import Info
 from schema.enum import OrderDirection
+from schema.expiry import AccessLimit
+from schema.explanation import PermissionArgument, PermissionExplanation, explained, permission_key
 from schema.field import column, field
 from schema.grant import Grant, GrantConnection, GrantFilterArgument, grant_filter
+from schema.historical_grant import ClientPast
 from schema.member import Member
 from schema.money import Money, money
-from schema.node import Node
+from schema.node import Node, decode_key
 from schema.permission_set import PermissionSet
+from schema.pod_field import ClientPods
 from schema.record import shown, shown_all, shows
 from schema.removal_review import RemovalReview, ReviewedMembers, review_of_client
 from schema.team import Team
+from schema.template_lockdown import TemplateLockdown
 from schema.timeline import TimelineConnection, TimelineFilterArgument, timeline_filter
+from schema.who_could import listed_members
 
 if TYPE_CHECKING:
     from schema.partner import Partner
@@ -37,7 +50,7 @@ if TYPE_CHECKING:
 
 @shows(ClientRecord, clients_by_id)
 @strawberry.type(description="A client account as your partner knows it.")
-class Client(Node):
+class Client(ClientActivity, ClientPast, ClientPods, Node):
     """A client."""
 
     record: strawberry.Private[ClientRecord]
@@ -91,6 +104,35 @@ class Client(Node):
         """Returns the review (F40)."""
         return await review_of_client(info, self.record, members)
 
+    @field(
+        "Why one of your partner's people has a permission here, or has it not, also where there is no access at all. An unknown "
+        "person: NOT_FOUND."
+    )
+    async def explain(
+        self,
+        info: Info,
+        member: Annotated[strawberry.ID, strawberry.argument(description="The person.")],
+        permission: PermissionArgument,
+    ) -> PermissionExplanation:
+        """Returns the explanation of one permission (P11)."""
+        key = decode_key(str(member), "Member")
+        person = colleague_there(self.record, None if key is None else await info.context.load(members_by_id, key))
+        history = await info.context.load(histories_by_pair, (self.record.id, person.id))
+        return explained(history, self.record.id, person.id, permission)
+
+    @field(
+        "Those of your colleagues who can give a permission at a level here, now: the partner admins who have it themselves."
+    )
+    async def who_could(
+        self,
+        info: Info,
+        permission: PermissionArgument,
+        level: Annotated[PermissionLevel, strawberry.argument(description="A level of it above NONE.")],
+    ) -> list[Member]:
+        """Returns those who could, by name (N02)."""
+        need = named_level(permission_key(permission), level)
+        return await listed_members(info, await info.context.load(who_could_by_client, self.record, need=need))
+
     @field("The teams of the account, by name.")
     async def teams(self, info: Info) -> list[Team]:
         """Returns the teams (F54)."""
@@ -101,6 +143,12 @@ class Client(Node):
     async def permission_sets(self, info: Info) -> list[PermissionSet]:
         """Returns the sets (F49)."""
         found: list[PermissionSet] = shown_all(await info.context.load(permission_sets_by_client, self.record))
+        return found
+
+    @field("Why access here is given by permission sets only: your partner's lockdown, the client's, both, or neither.")
+    async def template_lockdowns(self, info: Info) -> list[TemplateLockdown]:
+        """Returns what is in force here (P27)."""
+        found: list[TemplateLockdown] = shown_all(await info.context.load(lockdowns_by_client, self.record))
         return found
 
     @field("Every change of the access of your partner's people here, the newest first.")
@@ -118,6 +166,12 @@ class Client(Node):
         load, key, rows = info.context.load, self.record.id, timeline_filter(given(filter))
         page = await load(timeline_by_client, key, filter=rows, page=requested(first, after, last, before))
         found: TimelineConnection = connection(page, lambda: load(timeline_total_by_client, key, filter=rows))
+        return found
+
+    @field("For how long access may be given here; null where nothing limits it.")
+    async def access_limit(self, info: Info) -> AccessLimit | None:
+        """Returns the limit (P04)."""
+        found: AccessLimit | None = shown(await info.context.load(access_limits_by_client, self.record))
         return found
 
     @field("The monthly recurring revenue that your partner manages here.")

@@ -8,6 +8,8 @@ import strawberry
 from models.grant import AccessType, GrantStatus, Seat
 from resolvers import grant as grant_rows
 from resolvers.client import clients_by_id
+from resolvers.expiry.hold import expiry_holds_by_grant
+from resolvers.explanation.history import histories_by_grant
 from resolvers.grant import GrantRecord, grants_by_id
 from resolvers.member import members_by_id
 from resolvers.permission import granted_permissions, permissions_at_level, states_by_grant
@@ -16,7 +18,10 @@ from resolvers.team import teams_by_grant
 from resolvers.user import users_by_id
 from schema.connection import Connection, given, several
 from schema.context import Info
+from schema.expiry import ExpiryHold
+from schema.explanation import PermissionArgument, PermissionExplanation, explained
 from schema.field import column, field
+from schema.least_set import GrantActivity
 from schema.node import Node
 from schema.permission import GrantedPermission, PermissionDifference
 from schema.permission_set import PermissionSet
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
 
 @shows(GrantRecord, grants_by_id)
 @strawberry.type(description="One person's access in one client, on behalf of the partner.")
-class Grant(Node):
+class Grant(GrantActivity, Node):
     """A grant."""
 
     record: strawberry.Private[GrantRecord]
@@ -95,12 +100,28 @@ class Grant(Node):
         found: list[TeamMembership] = shown_all(await info.context.load(teams_by_grant, self.record))
         return found
 
+    @field(
+        "Why it is still there although it has expired; null while it has not, and until the service has looked at it."
+    )
+    async def expiry_hold(self, info: Info) -> ExpiryHold | None:
+        """Returns the reason (P04)."""
+        found: ExpiryHold | None = shown(await info.context.load(expiry_holds_by_grant, self.record))
+        return found
+
     @field("Who gave it; null if it was not a person you may know of.")
     async def granted_by(self, info: Info) -> User | None:
         """Returns who gave it."""
         key = self.record.granted_by_id
         found: User | None = None if key is None else shown(await info.context.load(users_by_id, key))
         return found
+
+    @field(
+        "Why the person has one permission by this access, or has it not: which changes gave it, and what is missing."
+    )
+    async def explain(self, info: Info, permission: PermissionArgument) -> PermissionExplanation:
+        """Returns the explanation of one permission (P11)."""
+        history = await info.context.load(histories_by_grant, self.record.id)
+        return explained(history, self.record.client_id, self.record.member_id, permission)
 
 
 @strawberry.type(description="One page of a list of grants.")
@@ -116,6 +137,9 @@ class GrantFilter:
         default=strawberry.UNSET, description="Any of these; if left out, all but REMOVED."
     )
     access_types: list[AccessType] | None = strawberry.field(default=strawberry.UNSET, description="Any of these.")
+    expires_before: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="Only those that end by themselves before this moment, or have ended."
+    )
 
 
 GrantFilterArgument: TypeAlias = Annotated[
@@ -125,4 +149,7 @@ GrantFilterArgument: TypeAlias = Annotated[
 
 def grant_filter(filter: GrantFilter | None) -> grant_rows.GrantFilter | None:
     """Returns the filter in the words of the resolvers."""
-    return grant_rows.GrantFilter(several(filter.statuses), several(filter.access_types)) if filter else None
+    if not filter:
+        return None
+    ends = given(filter.expires_before)
+    return grant_rows.GrantFilter(several(filter.statuses), several(filter.access_types), ends)

@@ -12,6 +12,7 @@ from resolvers.error import RefusalCode, refuse
 from resolvers.operation.request import (
     CurrentVersion,
     Expiry,
+    OnCustomised,
     OnExisting,
     OperationRequest,
     OutdatedGrants,
@@ -50,7 +51,9 @@ class GrantAccessInput:
         description="Teams of the clients' accounts; one you are not in needs the right to edit teams.",
     )
     expires_at: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="When the access ends by itself; never if left out."
+        default=strawberry.UNSET,
+        description="When the access ends by itself. If left out, never; or, where access may not last so long, as late as `Client.accessLimit` "
+        "allows.",
     )
     on_existing: OnExisting | None = strawberry.field(
         default=OnExisting.SKIP, description="What happens with people who have access already."
@@ -102,6 +105,9 @@ class ReapplyPermissionSetInput:
         default=strawberry.UNSET,
         description="Which people and clients: each grant is brought to its own set's newest version.",
     )
+    on_customised: OnCustomised | None = strawberry.field(
+        default=OnCustomised.RESET, description="What happens with access that differs from its set."
+    )
     options: WriteOptionsInput | None = strawberry.field(default=strawberry.UNSET, description="How it is carried out.")
 
 
@@ -133,7 +139,12 @@ class ReapplyPermissionSetPayload(Payload):
     operation: Operation | None = strawberry.field(default=None, description="What became of it.")
 
 
-def _expiry(at: datetime | None) -> Expiry:
+def expiry_of(at: datetime | None) -> Expiry:
+    """Returns a wish about the expiry.
+
+    Raises:
+        RefusedError: INVALID_INPUT for a moment that has passed.
+    """
     if at is not None and at <= now():
         raise refuse(
             RefusalCode.INVALID_INPUT, "An expiry lies in the future: choose a later moment.", "input", "expiresAt"
@@ -163,7 +174,7 @@ class GrantMutation:
             access=access_of(input.access),
             seat=given(input.seat),
             teams=teams_of(input.teams),
-            expiry=None if expires_at is None else _expiry(expires_at),
+            expiry=None if expires_at is None else expiry_of(expires_at),
             on_existing=given(input.on_existing) or OnExisting.SKIP,
             options=options_of(given(input.options)),
         )
@@ -181,7 +192,7 @@ class GrantMutation:
     ) -> ChangeAccessPayload:
         """Changes access (F07, F31, F33, P03)."""
         access, teams, seat = access_of(given(input.access)), teams_of(input.teams), given(input.seat)
-        expiry = None if input.expires_at is None else _expiry(input.expires_at.value)
+        expiry = None if input.expires_at is None else expiry_of(input.expires_at.value)
         if access is None and teams is None and seat is None and expiry is None:
             raise refuse(RefusalCode.INVALID_INPUT, "Say what to change: access, seat, teams or expiresAt.", "input")
         request = OperationRequest(
@@ -243,6 +254,7 @@ class GrantMutation:
             kind=OperationKind.REAPPLY,
             targets=targets,
             access=CurrentVersion(),
+            on_customised=given(input.on_customised) or OnCustomised.RESET,
             options=options_of(given(input.options)),
         )
         return ReapplyPermissionSetPayload(operation=await carried_out(info, request, input))

@@ -14,15 +14,19 @@ from resolvers.member_order import BY_NAME, MemberOrderField, member_order
 from resolvers.page import Order
 from resolvers.partner import partners_by_id
 from resolvers.permission_set import permission_sets_by_id
+from resolvers.schedule.record import scheduled_leaves_by_member
 from resolvers.timeline import timeline_by_member, timeline_total_by_member
 from schema.access_link import AccessLink
+from schema.activity_field import MemberActivity
 from schema.connection import After, Before, Connection, First, Last, connection, given, requested, several
 from schema.context import Info
 from schema.enum import OrderDirection
 from schema.field import column, field
 from schema.grant import GrantConnection, GrantFilterArgument, grant_filter
+from schema.historical_grant import MemberPast
 from schema.node import Node
 from schema.permission_set import PermissionSet
+from schema.pod_field import MemberPods
 from schema.record import shown, shows
 from schema.removal_review import RemovalReview, ReviewedClients, review_of_member
 from schema.timeline import TimelineConnection, TimelineFilterArgument, timeline_filter
@@ -31,11 +35,12 @@ from schema.user import User
 if TYPE_CHECKING:
     from schema.leaver_report import LeaverReport
     from schema.partner import Partner
+    from schema.scheduled_leave import ScheduledLeave
 
 
 @shows(MemberRecord, members_by_id)
 @strawberry.type(description="A user's place in a partner.")
-class Member(Node):
+class Member(MemberActivity, MemberPast, MemberPods, Node):
     """A person in a partner."""
 
     record: strawberry.Private[MemberRecord]
@@ -82,6 +87,17 @@ class Member(Node):
         info.context.reader.viewer.open_manager(self.record.partner_id)
         report: LeaverReport = shown(await info.context.load(leaver_reports_by_member, self.record))
         return report
+
+    @field(
+        "The latest plan that the person leaves, see scheduleLeave; null if there never was one. Needs the partner's manager to be open to you."
+    )
+    async def scheduled_leave(
+        self, info: Info
+    ) -> Annotated["ScheduledLeave", strawberry.lazy("schema.scheduled_leave")] | None:
+        """Returns the plan (P14)."""
+        info.context.reader.viewer.open_manager(self.record.partner_id)
+        found: ScheduledLeave | None = shown(await info.context.load(scheduled_leaves_by_member, self.record))
+        return found
 
     @field("Every change of the person's access, the newest first. Needs the partner's manager to be open to you.")
     async def timeline(

@@ -8,6 +8,7 @@ from resolvers.free_text import refusing_at, several_lines
 from resolvers.operation.cancel import cancel_operation
 from resolvers.operation.record import of_dry_run
 from resolvers.operation.retry import Retry, preview_retry, retry_operation
+from resolvers.operation.undo import Undo, preview_undo, undo_operation
 from schema.connection import given
 from schema.context import Info
 from schema.error import Payload, refusing
@@ -15,8 +16,8 @@ from schema.field import field
 from schema.idempotency import idempotent_call
 from schema.node import decode_key
 from schema.operation import Operation
-from schema.operation_write import shown_operation
-from schema.requested_access import LONGEST_REASON
+from schema.operation_write import MOST_VERSIONS, ExpectedVersions, shown_operation, versions_of
+from schema.requested_access import LONGEST_REASON, WriteOptionsInput, options_of
 
 
 @strawberry.input(description="Which operation is stopped.")
@@ -56,6 +57,11 @@ class RetryOperationInput:
         default=strawberry.UNSET,
         description="For a removal: the token of a new review of what was not removed.",
     )
+    expected_versions: ExpectedVersions = strawberry.field(
+        default=strawberry.UNSET,
+        description=f"At most {MOST_VERSIONS:,} versions that you have seen by now, where that ended in CONFLICT; for all other "
+        "grants, those that were sent the first time still count.",
+    )
     options: RetryOptions | None = strawberry.field(default=strawberry.UNSET, description="How it is carried out.")
 
 
@@ -74,6 +80,25 @@ class RetryOperationPayload(Payload):
 
     operation: Operation | None = strawberry.field(
         default=None, description="The new operation, about the outcomes that are tried again and nothing else."
+    )
+
+
+@strawberry.input(description="Which operation is undone, and how.")
+class UndoOperationInput:
+    """N06."""
+
+    operation: strawberry.ID = strawberry.field(description="The operation; it has to have ended.")
+    options: WriteOptionsInput | None = strawberry.field(default=strawberry.UNSET, description="How it is carried out.")
+
+
+@strawberry.type(description="The answer to undoing an operation.")
+class UndoOperationPayload(Payload):
+    """What undoOperation answers with."""
+
+    operation: Operation | None = strawberry.field(
+        default=None,
+        description="The new operation. What cannot be undone is REJECTED in it, with the reason: CHANGED_SINCE for what somebody has "
+        "changed since.",
     )
 
 
@@ -117,6 +142,7 @@ class OperationCourseMutation:
             issuer=context.issuer,
             rejected_too=bool(input.include_rejected),
             review_token=given(input.review_token),
+            expected_versions=versions_of(input.expected_versions),
             accept_lockout=given(options.accept_lockout) if options else None,
             dry_run=bool(options.dry_run) if options else False,
             reason=reason,
@@ -127,3 +153,24 @@ class OperationCourseMutation:
         call = idempotent_call(info, input)
         key = await retry_operation(context.database, context.reader.viewer, retry, call, context.queue_limits)
         return RetryOperationPayload(operation=await shown_operation(info, key))
+
+    @field(
+        "Takes back what an operation did, as a new operation under your own authority: what it gave is removed, what it changed is "
+        "as before, what it deactivated counts again. Whatever was changed since is left as it is. Needs EDIT in the manager, and for "
+        "more than taking away, that you are partner admin there."
+    )
+    @refusing(UndoOperationPayload)
+    async def undo_operation(
+        self,
+        info: Info,
+        input: Annotated[UndoOperationInput, strawberry.argument(description="What is undone.")],
+    ) -> UndoOperationPayload:
+        """Takes back what an operation did (N06)."""
+        context = info.context
+        undo = Undo(decode_key(str(input.operation), "Operation"), options_of(given(input.options)))
+        if undo.options.dry_run:
+            dry_run = await preview_undo(context.database, context.reader.viewer, undo)
+            return UndoOperationPayload(operation=Operation(record=of_dry_run(dry_run)))
+        call = idempotent_call(info, input)
+        key = await undo_operation(context.database, context.reader.viewer, undo, call, context.queue_limits)
+        return UndoOperationPayload(operation=await shown_operation(info, key))

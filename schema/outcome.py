@@ -10,6 +10,7 @@ from models.permission.level import PermissionLevel
 from resolvers.asset import asset_transfers_by_outcome
 from resolvers.client import clients_by_id
 from resolvers.grant import grants_by_id
+from resolvers.hand_off.colleague import who_could_by_outcome
 from resolvers.member import members_by_id
 from resolvers.operation.outcome_code import MESSAGES, OutcomeCode
 from resolvers.outcome import OutcomeRecord, not_in_tier_by_outcome
@@ -26,6 +27,7 @@ from schema.member import Member
 from schema.permission import Permission, PermissionAtLevel
 from schema.record import shown, shown_all, shows
 from schema.team import Team
+from schema.who_could import listed_members
 
 described(
     OutcomeStatus,
@@ -134,6 +136,14 @@ class Outcome:
             )
             for at in permissions_at_level(atoms)
         ]
+
+    @field(
+        "The colleagues who could do all that was left undone here, by name: what was withheld or retained, or all of it where you "
+        "are no partner admin or have too little. See handOffOperation."
+    )
+    async def who_could(self, info: Info) -> list[Member]:
+        """Returns those who could (N02)."""
+        return await listed_members(info, await info.context.load(who_could_by_outcome, self.record))
 
     @field("What the copied grant has and this client cannot have, because it lacks the product tier.")
     def dropped(self) -> list[PermissionAtLevel]:

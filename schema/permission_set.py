@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models.permission_set import PermissionSetOrigin
+from resolvers.client_set.usage import usage_by_permission_set
 from resolvers.grant import grant_totals_by_permission_set, grants_by_permission_set
 from resolvers.permission import granted_permissions
 from resolvers.permission_set import PermissionSetRecord, permission_sets_by_id
@@ -13,6 +14,7 @@ from schema.context import Info
 from schema.field import column, field
 from schema.node import Node
 from schema.permission import GrantedPermission
+from schema.permission_set_usage import PermissionSetUsage
 from schema.record import shown_all, shows
 
 if TYPE_CHECKING:
@@ -42,6 +44,15 @@ class PermissionSet(Node):
         """Returns the permissions above NONE."""
         permissions: list[GrantedPermission] = shown_all(granted_permissions(self.record.state, self.record.state))
         return permissions
+
+    @field(
+        "Which agencies' people have it, if it is your own account's: for its super admins and for those of its people who edit its "
+        "sets or decide for it. Empty for everybody else."
+    )
+    async def used_by(self, info: Info) -> list[PermissionSetUsage]:
+        """Returns the counts of each partner (F49)."""
+        found: list[PermissionSetUsage] = shown_all(await info.context.load(usage_by_permission_set, self.record))
+        return found
 
     @field("The grants of your partners that were given this set, the removed left out.")
     async def grants(

@@ -1,11 +1,12 @@
 """Who takes over the assets of people whose access is removed, in the caller's words."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import strawberry
 
 from models.asset import AssetKind
-from resolvers.error import Refusal, RefusalCode, RefusedError
+from resolvers.error import Refusal, RefusalCode, RefusedError, refuse
 from resolvers.operation.reassignment import MOST_RULES
 from resolvers.operation.request import Reassignment
 from schema.connection import given
@@ -14,6 +15,11 @@ from schema.node import decode_key
 REASSIGN = (
     f"Who takes over the assets, by at most {MOST_RULES:,} rules; whatever no rule is about keeps the removed person as former owner. "
     "Of several rules the most specific one counts: client and kind, then client, then kind."
+)
+
+ACCEPT_CHANGES = (
+    "Only with `runAt`: what changes between now and then is removed as well. Otherwise it is rejected with STALE_REVIEW. What is there "
+    "now has to be as reviewed either way."
 )
 
 
@@ -55,6 +61,22 @@ def reassignments_of(rules: Sequence[ReassignInput] | None) -> tuple[Reassignmen
     if refusals:
         raise RefusedError(refusals)
     return tuple(_reassignment(rule) for rule in listed)
+
+
+def accepts_changes(run_at: datetime | None, *field: str, accepted: bool | None) -> bool:
+    """Says whether what has changed since the review is removed as well.
+
+    Raises:
+        RefusedError: INVALID_INPUT, where it is removed at once.
+    """
+    if accepted and run_at is None:
+        raise refuse(
+            RefusalCode.INVALID_INPUT,
+            "This is for what is removed later, with runAt: what is removed at once can be reviewed again.",
+            *field,
+            "acceptChanges",
+        )
+    return bool(accepted)
 
 
 def _reassignment(rule: ReassignInput) -> Reassignment:

@@ -1,5 +1,6 @@
 """Which access a write asks for, and how it is to be carried out."""
 
+from datetime import datetime
 from typing import Any
 
 import strawberry
@@ -13,11 +14,13 @@ from resolvers.operation.request import (
     DefaultSet,
     FromPermissions,
     FromSet,
+    OnCustomised,
     OnExisting,
     RequestedAccess,
     TeamRequest,
     WriteOptions,
 )
+from resolvers.schedule.moment import time_ahead
 from schema.connection import given
 from schema.enum import described
 from schema.node import decode_key
@@ -37,6 +40,14 @@ described(
     "What granting does with somebody who has access already.",
     SKIP="Leaves it alone: NOOP ALREADY_GRANTED.",
     CHANGE="Changes it to what is requested.",
+)
+
+
+described(
+    OnCustomised,
+    "What bringing access to the newest version of its permission set does with what differs from the set.",
+    RESET="The access becomes what the set contains: what was added is taken, what was taken out is given.",
+    KEEP="What was added stays, and what was taken out stays out, as far as the permissions go together.",
 )
 
 
@@ -91,6 +102,13 @@ class WriteOptionsInput:
     )
     include_self: bool | None = strawberry.field(default=False, description="Your own access is meant as well.")
     reason: str | None = strawberry.field(default=None, description="Why, for the record: at most 1,000 characters.")
+    run_at: datetime | None = strawberry.field(
+        default=None,
+        description="When it is carried out, at most a year ahead; at once for a moment that has passed. The answer is the operation, "
+        "QUEUED, with whom and where fixed now. Whether you may is judged when it runs: what you have lost the authority for by "
+        "then is rejected with ACTOR_LOST_AUTHORITY. `Partner.operations` lists what waits, cancelOperation stops it. With "
+        "`dryRun`, the outcomes are those of now.",
+    )
 
 
 def access_of(access: RequestedAccessInput | None) -> RequestedAccess | None:
@@ -147,7 +165,7 @@ def options_of(options: WriteOptionsInput | None) -> WriteOptions:
     """Returns the options in the words of the resolvers.
 
     Raises:
-        RefusedError: INVALID_INPUT for a reason that is too long or holds control characters.
+        RefusedError: INVALID_INPUT for a reason that is too long or holds control characters, and for a moment too far ahead.
     """
     if not options:
         return WriteOptions()
@@ -160,4 +178,5 @@ def options_of(options: WriteOptionsInput | None) -> WriteOptions:
         accept_lockout=bool(options.accept_lockout),
         include_self=bool(options.include_self),
         reason=reason or None,
+        run_at=time_ahead(options.run_at, "input", "options", "runAt"),
     )

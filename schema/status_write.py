@@ -12,7 +12,7 @@ from schema.error import Payload, refusing
 from schema.field import field
 from schema.operation import Operation
 from schema.operation_write import ExpectedVersions, carried_out, expected_versions, versions_of
-from schema.reassignment import REASSIGN, ReassignInput, reassignments_of
+from schema.reassignment import ACCEPT_CHANGES, REASSIGN, ReassignInput, accepts_changes, reassignments_of
 from schema.requested_access import WriteOptionsInput, options_of
 from schema.targets import TargetsInput, targets_of
 
@@ -47,6 +47,7 @@ class RemoveAccessInput:
         "not in it, is rejected with STALE_REVIEW."
     )
     reassign: list[ReassignInput] | None = strawberry.field(default=strawberry.UNSET, description=REASSIGN)
+    accept_changes: bool | None = strawberry.field(default=False, description=ACCEPT_CHANGES)
     options: WriteOptionsInput | None = strawberry.field(default=strawberry.UNSET, description="How it is carried out.")
 
 
@@ -124,10 +125,17 @@ class StatusMutation:
         input: Annotated[RemoveAccessInput, strawberry.argument(description="Whose access where, as reviewed.")],
     ) -> RemoveAccessPayload:
         """Removes access (F34, F38, F39, R4 to R7)."""
+        options = options_of(given(input.options))
         request = OperationRequest(
             kind=OperationKind.REMOVE,
             targets=targets_of(input.targets),
-            removal=Removal(info.context.issuer, input.review_token, reassignments_of(input.reassign)),
-            options=options_of(given(input.options)),
+            removal=Removal(
+                info.context.issuer,
+                input.review_token,
+                reassignments_of(input.reassign),
+                # A preview says what could be planned now, and nothing may have changed by then.
+                accepts_changes(options.run_at, "input", accepted=input.accept_changes) and not options.dry_run,
+            ),
+            options=options,
         )
         return RemoveAccessPayload(operation=await carried_out(info, request, input))

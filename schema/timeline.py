@@ -12,12 +12,14 @@ from resolvers.client import clients_by_id
 from resolvers.member import members_by_id
 from resolvers.operation.record import operations_by_id
 from resolvers.permission import permissions_at_level
-from resolvers.timeline import TimelineRecord, TimelineSide, TimelineStateRecord
+from resolvers.timeline import TimelineRecord, TimelineStateRecord
+from resolvers.timeline_filter import TimelineSide
 from resolvers.user import users_by_id
 from schema.connection import Connection, given, several
 from schema.context import Info
 from schema.enum import described
 from schema.field import column, field
+from schema.key_list import MOST, keys_of
 from schema.node import encode
 from schema.permission import PermissionAtLevel
 from schema.record import shown, shown_all, shows
@@ -153,6 +155,26 @@ class TimelineFilter:
         description="Finds this text in the name or the e-mail address of the person whose access it is, whatever its case and "
         "accents; of the account's own people in the address.",
     )
+    members: list[strawberry.ID] | None = strawberry.field(
+        default=strawberry.UNSET, description=f"Whose access it is: any of these members of your partner. {MOST}"
+    )
+    clients: list[strawberry.ID] | None = strawberry.field(
+        default=strawberry.UNSET, description=f"Where it is: any of these clients of your partner. {MOST}"
+    )
+    grants: list[strawberry.ID] | None = strawberry.field(
+        default=strawberry.UNSET, description=f"What happened to any of these grants. {MOST}"
+    )
+    asked_for: list[TimelineSide] | None = strawberry.field(
+        default=strawberry.UNSET, description="On whose behalf it was asked for: any of these."
+    )
+    asked_by: list[strawberry.ID] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=f"Who asked: any of these users, as `askedBy` shows them. {MOST}",
+    )
+    asked_by_name: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Finds this text in the name of who asked, as `askedByName` shows it, whatever its case and accents.",
+    )
 
 
 TimelineFilterArgument: TypeAlias = Annotated[
@@ -169,4 +191,10 @@ def timeline_filter(filter: TimelineFilter | None) -> timeline_rows.TimelineFilt
         since=given(filter.since),
         until=given(filter.until),
         search=given(filter.search),
+        member_ids=keys_of("members", filter.members, "Member"),
+        client_ids=keys_of("clients", filter.clients, "Client"),
+        grant_ids=keys_of("grants", filter.grants, "Grant"),
+        asked_for=several(filter.asked_for),
+        asked_by_ids=keys_of("askedBy", filter.asked_by, "User"),
+        asked_by=given(filter.asked_by_name),
     )

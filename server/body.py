@@ -15,8 +15,8 @@ from server.error import ErrorCode, RequestError
 
 # A tree of filters is the deepest input there is; deeper JSON is an attack on recursion.
 JSON_DEPTH = 32
-# Ten thousand pairs of ids are thirty thousand values; graphql-core needs some 5 µs for each.
-JSON_VALUES = 50_000
+# Ten thousand events of activity are ninety thousand values; graphql-core needs some 5 µs for each.
+JSON_VALUES = 100_000
 # A sender that hears "too large" only after it has sent everything needs somebody to read so far.
 DRAINED = 64 * 1024 * 1024
 QUERY_PARAMETERS = 16

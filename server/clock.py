@@ -9,7 +9,7 @@ import structlog
 
 from models.clock import clock
 from models.database import Database
-from resolvers.operation.chunk import PASSING
+from resolvers.operation.passing_error import PASSING
 
 log = structlog.stdlib.get_logger(__name__)
 

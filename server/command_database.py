@@ -11,6 +11,7 @@ from models import migration
 from models.clock import clock
 from models.database import Database
 from resolvers.interning import publish_catalogue
+from resolvers.timeline_chain.window import seal_everything
 from server.database import open_database
 from server.setting import load_settings
 
@@ -82,3 +83,4 @@ async def migrate(database: Database, *, walls: bool | None = None, role: str | 
         await migration.unsecure(database)
     async with database.write() as session:
         await publish_catalogue(await session.connection())
+    await seal_everything(database)

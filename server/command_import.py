@@ -110,7 +110,7 @@ def _import(what: str, importer: Importer, file: Path, partner: int | None) -> N
 
 
 def _report(what: str, work: Callable[[Database, BinaryIO, Report], Awaitable[ImportResult]], file: Path) -> None:
-    with _opened(file) as stream, progress_bar(what) as report:
+    with opened(file) as stream, progress_bar(what) as report:
         result = with_database(lambda database: work(database, stream, report))
     for row in result.rejected:
         typer.echo(f"line {row.line}: {row.message}", err=True)
@@ -121,7 +121,8 @@ def _report(what: str, work: Callable[[Database, BinaryIO, Report], Awaitable[Im
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
+def opened(file: Path) -> Iterator[BinaryIO]:
+    """Yields the file, or the standard input for ``-``."""
     if str(file) == "-":
         yield sys.stdin.buffer
     else:

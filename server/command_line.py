@@ -13,7 +13,9 @@ from models.database import Database
 from models.permission.rule_cases import answer_cases
 from models.search_index import search_advice
 from server import (
+    command_activity,
     command_backup,
+    command_export,
     command_feedback,
     command_import,
     command_matrix,
@@ -39,8 +41,10 @@ app = typer.Typer(
 )
 app.command("serve")(command_serve.serve)
 app.command("worker")(command_worker.worker)
+command_import.app.command("activity")(command_activity.activity)
 app.add_typer(command_import.app, name="import")
 app.add_typer(command_matrix.app, name="matrix")
+app.add_typer(command_export.app, name="export")
 app.command("demo")(command_import.demo)
 app.add_typer(command_token.app, name="token")
 app.add_typer(command_partner.app, name="partner")

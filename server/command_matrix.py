@@ -1,7 +1,7 @@
 """`cam matrix`: an agency's wanted access as a file: exported, planned and applied as a named person (P28)."""
 
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeAlias, TypeVar
 
@@ -9,7 +9,7 @@ import typer
 
 from models.database import Database
 from models.operation import OperationState, OutcomeStatus, RuleMode
-from resolvers.error import RefusalCode, RefusedError, refuse
+from resolvers.error import RefusedError
 from resolvers.matrix.change import MatrixChange, MatrixPlan, apply_matrix, plan_matrix
 from resolvers.matrix.entry import Matrix, read_csv, read_json
 from resolvers.matrix.export import export_matrix
@@ -19,10 +19,8 @@ from resolvers.operation.outcome_code import MESSAGES, OutcomeCode
 from resolvers.operation.queue import QueueLimits
 from resolvers.operation.record import OperationRecord, operations_by_id
 from resolvers.operation.request import WriteOptions
-from resolvers.partner_creation import partner_by_hub_id, user_by_email
-from resolvers.reader import Reader
-from resolvers.sign_in import viewer_of
 from server.command_database import with_database
+from server.command_output import partner_reader, write_file
 from server.secret_key import link_issuer
 from server.setting import load_settings
 
@@ -66,8 +64,8 @@ def export(
     chosen = form or (MatrixFormat.JSON if file.suffix.lower() == ".json" else MatrixFormat.CSV)
 
     async def work(database: Database) -> None:
-        reader, partner_id = await _reader(database, name, partner)
-        await _write(file, matrix_text(export_matrix(reader, partner_id), chosen))
+        reader, partner_id = await partner_reader(database, name, partner)
+        await write_file(file, matrix_text(export_matrix(reader, partner_id), chosen))
 
     with_database(work)
 
@@ -95,7 +93,7 @@ def plan(
     matrix, settings = _read(file), load_settings()
 
     async def work(database: Database) -> MatrixPlan:
-        reader, partner_id = await _reader(database, name, partner)
+        reader, partner_id = await partner_reader(database, name, partner)
         return await plan_matrix(
             reader.database, reader.viewer, MatrixChange(partner_id, matrix, link_issuer(settings), options)
         )
@@ -141,7 +139,7 @@ def apply(
         token = Path(token[1:]).read_text().strip()
 
     async def work(database: Database) -> tuple[OperationRecord, list[_Line]]:
-        reader, partner_id = await _reader(database, name, partner)
+        reader, partner_id = await partner_reader(database, name, partner)
         change = MatrixChange(partner_id, matrix, link_issuer(settings), options, token)
         limits = QueueLimits(settings.queue_above, settings.chunk_cells)
         key = await apply_matrix(reader.database, reader.viewer, change, None, limits)
@@ -194,33 +192,6 @@ def _told(work: Callable[[], _Result]) -> _Result:
         for refusal in error.refusals:
             typer.echo(refusal.message, err=True)
         raise typer.Exit(1) from None
-
-
-async def _reader(database: Database, email: str, hub_id: int | None) -> tuple[Reader, int]:
-    """Returns what the person reads with, and the partner that is meant."""
-    async with database.read() as connection:
-        viewer = await viewer_of(connection, await user_by_email(connection, email))
-        named = None if hub_id is None else await partner_by_hub_id(connection, hub_id)
-    partner_id = viewer.meant_partner_id if named is None else named
-    if partner_id is None:
-        raise refuse(RefusalCode.INVALID_INPUT, "This person belongs to several partners: say which with --partner.")
-    return Reader(database.for_tenants(viewer.tenancy), viewer), partner_id
-
-
-async def _write(file: Path, text: AsyncIterator[str]) -> None:
-    """Writes a text that comes in parts; a file is there only once it is whole."""
-    if str(file) == "-":
-        async for part in text:
-            sys.stdout.write(part)
-        return
-    unfinished = file.with_name(f"{file.name}.part")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="") as stream:
-            async for part in text:
-                stream.write(part)
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _planned(found: MatrixPlan) -> list[_Line]:

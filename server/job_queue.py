@@ -21,8 +21,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from models.database import Database
 from resolvers.issuer import Issuer
-from resolvers.operation.chunk import PASSING, waiting_partners, work_once
+from resolvers.operation.chunk import waiting_partners, work_once
 from resolvers.operation.delivery import QUEUE, TASK, announce_again, announce_forgotten
+from resolvers.operation.passing_error import PASSING
 from resolvers.worker import WorkerError
 from server.operation_runner import LOOK_EVERY, Check, delay_after, one_line
 
@@ -32,6 +33,8 @@ CONNECTIONS = 4
 """The most that the job queue opens, besides the one that it is woken by."""
 OPENING_SECONDS = 5.0
 GIVE_BACK_SECONDS = 5.0
+AGAIN_SECONDS = 1.0
+"""How long a partner waits at whose operations somebody else is."""
 LONGEST_INTERVAL = 30
 """Seconds between two looks for jobs that nobody works on, at most."""
 
@@ -165,7 +168,10 @@ class JobQueue:
         """Does a chunk of a partner's; whatever goes wrong, the partner is announced again."""
         try:
             await self._check()
-            await work_once(self._database, self._issuer, partner_id)
+            worked = await work_once(self._database, self._issuer, partner_id)
+            if worked is None and partner_id in await waiting_partners(self._database):
+                # Somebody else is at it, who may be lost: nobody would come again before the next look for forgotten partners.
+                await self._announce_again(partner_id, 0, AGAIN_SECONDS)
         except asyncio.CancelledError:
             # Told to stop; whoever is there takes over at once.
             with suppress(*PASSING):

@@ -7,7 +7,8 @@ import structlog
 
 from models.database import Database, Topic
 from resolvers.issuer import Issuer
-from resolvers.operation.chunk import PASSING, waiting_partners, work_once
+from resolvers.operation.chunk import waiting_partners, work_once
+from resolvers.operation.passing_error import PASSING
 from resolvers.worker import WorkerError
 
 log = structlog.stdlib.get_logger(__name__)
@@ -58,7 +59,7 @@ class OperationRunner:
             while not ending.is_set():
                 woken.clear()
                 await self._work_all(ending)
-                await _first_of(ending, woken, seconds=LOOK_EVERY)
+                await first_of(ending, woken, seconds=LOOK_EVERY)
         finally:
             self._database.on_commit.remove(hear)
 
@@ -74,7 +75,7 @@ class OperationRunner:
             started = loop.time()
             if not await self._work(partner_id):
                 passed.add(partner_id)
-            await _first_of(ending, seconds=min(ROOM * (loop.time() - started), LONGEST_ROOM))
+            await first_of(ending, seconds=min(ROOM * (loop.time() - started), LONGEST_ROOM))
 
     async def _next(self, passed: set[int]) -> int | None:
         """Returns the partner whose turn it is: however much one has queued, the next one comes after a chunk."""
@@ -109,7 +110,7 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(getattr(error, "orig", None) or error).split()) or type(error).__name__
 
 
-async def _first_of(*events: asyncio.Event, seconds: float) -> None:
+async def first_of(*events: asyncio.Event, seconds: float) -> None:
     """Waits until one of the events has happened, or the time is over."""
     waits = [asyncio.create_task(event.wait()) for event in events]
     try:

@@ -114,6 +114,7 @@ ALLOWED = {
     "query_cost_limit": "a whole number from 100 to 10000000",
     "queue_above": "a whole number from 0 to 1000000",
     "chunk_cells": "a whole number from 100 to 1000000",
+    "work_queue": "true or false",
     "stalled_after": "a whole number of seconds from 2 to 3600",
     "subscription_limit": "a whole number from 1 to 100000",
     "connection_subscription_limit": "a whole number from 1 to 1000",
@@ -203,6 +204,9 @@ class Settings(BaseSettings):
         ge=100,
         le=1_000_000,
         description="About how many outcomes of a queued operation are written at once.",
+    )
+    work_queue: bool = Field(
+        default=True, description="Whether cam serve carries out queued operations too, or leaves them to cam worker."
     )
     stalled_after: int = Field(
         default=30, ge=2, le=3600, description="Seconds after which a worker that is not heard of counts as lost."

@@ -8,7 +8,7 @@ is lost or done twice by that: ``resolvers.operation.chunk`` sees to it.
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Protocol
@@ -17,10 +17,11 @@ import structlog
 
 from models.database import Database
 from resolvers.issuer import Issuer
-from resolvers.operation.chunk import PASSING
+from resolvers.operation.passing_error import PASSING
 from resolvers.worker import WorkerError, be_seen, check_tables, enrol, leave, own_version
 from server.operation_runner import OperationRunner, delay_after, one_line
 from server.setting import Settings
+from server.timekeeper import Timekeeper
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -42,7 +43,11 @@ class Runner(Protocol):
 
 @asynccontextmanager
 async def working(settings: Settings, database: Database, issuer: Issuer) -> AsyncIterator[None]:
-    """Works on operations beside the service; as long as it may not, another process does."""
+    """Works on operations beside the service; as long as it may not, or is not meant to, another process does."""
+    if not settings.work_queue:
+        log.info("this service leaves queued operations to cam worker")
+        yield
+        return
     stopping = asyncio.Event()
     task = asyncio.create_task(_work_when_allowed(settings, database, issuer, stopping))
     try:
@@ -83,12 +88,12 @@ async def work(settings: Settings, database: Database, issuer: Issuer, stopping:
 
 async def _work(settings: Settings, database: Database, issuer: Issuer, stopping: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
-    runner = _runner(settings, database, issuer)
+    runner, timekeeper = _runner(settings, database, issuer), Timekeeper(database, issuer, settings.public_url)
     failures = 0
     while not stopping.is_set():
         started = loop.time()
         try:
-            await _work_enrolled(settings, database, runner, stopping)
+            await _work_enrolled(settings, database, [runner, timekeeper], stopping)
         except WorkerError:
             raise
         except Exception as error:
@@ -113,7 +118,9 @@ def _runner(settings: Settings, database: Database, issuer: Issuer) -> Runner:
     return JobQueue(database, issuer, check, stalled_after=settings.stalled_after, stop_seconds=STOP_SECONDS)
 
 
-async def _work_enrolled(settings: Settings, database: Database, runner: Runner, stopping: asyncio.Event) -> None:
+async def _work_enrolled(
+    settings: Settings, database: Database, runners: Sequence[Runner], stopping: asyncio.Event
+) -> None:
     name = f"{socket.gethostname()}:{os.getpid()}"
     place = await enrol(database, name, timedelta(seconds=settings.stalled_after))
 
@@ -123,7 +130,7 @@ async def _work_enrolled(settings: Settings, database: Database, runner: Runner,
 
     log.info("worker started", name=name, version=own_version())
     try:
-        await _together(stopping, runner.run, tell)
+        await _together(stopping, *(runner.run for runner in runners), tell)
     finally:
         with suppress(*PASSING):
             async with asyncio.timeout(LEAVE_SECONDS):

@@ -26,6 +26,9 @@ DATABASES = ("sqlite", "postgresql")
 LONG_FILES = (
     "tests/histories/test_client.py",
     "tests/histories/test_manager.py",
+    "tests/histories/test_side_by_side.py",
+    "tests/storms/test_concurrent_history.py",
+    "tests/storage/test_timeline_chain.py",
     "tests/api/test_status_table.py",
     "tests/storms/test_kill_storm.py",
     "tests/api/test_writing_statement.py",

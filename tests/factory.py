@@ -523,8 +523,9 @@ async def _operation(connection: AsyncConnection, target: ClientRow | GrantRow |
         request="{}",
         created_at=MOMENT,
         finished_at=MOMENT,
-        total=1,
-        applied=1,
+        # It counts outcomes, and those are of clients and members.
+        total=int(target is not None and target.partner_id is not None),
+        applied=int(target is not None and target.partner_id is not None),
         noop=0,
         rejected=0,
         failed=0,

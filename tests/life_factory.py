@@ -7,20 +7,26 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Table, insert, update
+from sqlalchemy import Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.access_link import LinkAnswer, access_links, link_approvals
+from models.activity import ActivityKind, activity_days, activity_events, activity_sources, last_activities
 from models.asset import AssetKind, asset_holdings, asset_transfers, assets
 from models.confirmation_link import confirmation_link_members, confirmation_links
 from models.dialect import insert_or_ignore
+from models.expiry import ExpiryAction, expiry_holds, expiry_reminders, expiry_rules
 from models.feedback import FeedbackKind, feedback, permission_issues, wish_votes
+from models.hand_off import HandOffState, hand_off_cells, hand_offs
 from models.mail import mails
 from models.operation import CELLS
+from models.pod import pod_cells, pod_clients, pod_editors, pod_exclusions, pod_members, pods
+from models.schedule import scheduled_leaves, scheduled_operations
 from models.table import now
+from models.template_lockdown import template_lockdown_sets, template_lockdowns
 from resolvers.api_token import token_hash
 from resolvers.issuer import EPHEMERAL, Issuer, new_nonce
-from tests.factory import MOMENT, AccountRow, ClientRow, Factory, GrantRow, MemberRow, PartnerRow, UserRow
+from tests.factory import MOMENT, AccountRow, ClientRow, Factory, GrantRow, MemberRow, PartnerRow, SetRow, UserRow
 
 LIFE = timedelta(days=90)
 """How long a link lives unless the test says otherwise (F15)."""
@@ -229,6 +235,100 @@ class LifeFactory:
         """A person's vote for a wish (F48)."""
         async with self._connection() as connection:
             await connection.execute(insert(wish_votes).values(wish=wish, user_id=_user_id(user), created_at=MOMENT))
+
+    async def lockdown(
+        self,
+        owner: PartnerRow | AccountRow,
+        by: UserRow | MemberRow,
+        sets: Sequence[SetRow] = (),
+        *,
+        ended: bool = False,
+    ) -> int:
+        """A lockdown to permission sets, in force or ended; without sets all may be given (P27)."""
+        column = "partner_id" if isinstance(owner, PartnerRow) else "account_id"
+        over = {"ended_by_id": _user_id(by), "ended_at": MOMENT} if ended else {}
+        values = {column: owner.id, "set_by_id": _user_id(by), "since": MOMENT, **over}
+        async with self._connection() as connection:
+            key = await _insert(connection, template_lockdowns, **values)
+            for row in sets:
+                await connection.execute(insert(template_lockdown_sets).values(lockdown_id=key, set_id=row.id))
+        return key
+
+    async def activity(self, client: ClientRow, member: MemberRow, event_id: str = "1") -> None:
+        """An event that a tool called crm has told, with what is kept of it."""
+        of_partner = {"partner_id": client.partner_id}
+        place = {**of_partner, "client_id": client.id, "member_id": member.id}
+        done = {"kind": ActivityKind.UPDATED.value, "permission": "deals.edit"}
+        async with self._connection() as connection:
+            source = insert_or_ignore(connection, activity_sources).values(**of_partner, name="crm")
+            await connection.execute(source)
+            of_source = select(activity_sources.c.id).filter_by(**of_partner, name="crm").scalar_subquery()
+            told = {"source_id": of_source, "event_id": event_id, "subject": "Deal 1", "at": MOMENT}
+            await connection.execute(insert(activity_events).values(**place, **done, **told))
+            day = {"day": MOMENT.date(), "total": 1, "last_at": MOMENT}
+            await connection.execute(insert(activity_days).values(**place, **done, **day))
+            await connection.execute(insert(last_activities).values(**place, at=MOMENT))
+
+    async def planned(self, grant: GrantRow) -> None:
+        """What a partner has decided about the end of access, why a grant stays, and that its holder is to leave (P04, P14)."""
+        of_partner = {"partner_id": grant.partner_id}
+        leave = {"member_id": grant.member_id, "requested_by_id": grant.user_id, "run_at": MOMENT, "request": "{}"}
+        ahead = {"operation_id": grant.id // CELLS, "run_at": MOMENT, "taken_at": MOMENT}
+        async with self._connection() as connection:
+            rule = insert(expiry_rules).values(**of_partner, action=ExpiryAction.REMOVE, remind_days="")
+            await connection.execute(rule)
+            hold = {"grant_id": grant.id, "expires_at": MOMENT, "code": "LAST_SUPER_ADMIN", "at": MOMENT}
+            await connection.execute(insert(expiry_holds).values(**of_partner, **hold))
+            told = {"grant_id": grant.id, "expires_at": MOMENT, "days": 14}
+            await connection.execute(insert(expiry_reminders).values(**of_partner, **told))
+            await connection.execute(insert(scheduled_leaves).values(**of_partner, **leave, created_at=MOMENT))
+            await connection.execute(insert(scheduled_operations).values(**of_partner, **ahead))
+
+    async def hand_off(self, grant: GrantRow, to: MemberRow) -> int:
+        """The holder of a grant has handed off the outcome that made it, and the colleague has accepted (N02)."""
+        operation_id, position = divmod(grant.id, CELLS)
+        of_partner = {"partner_id": grant.partner_id}
+        values = {
+            **of_partner,
+            "operation_id": operation_id,
+            "asker_id": grant.member_id,
+            "asked_id": to.id,
+            "note": "",
+            "reply": "",
+            "state": HandOffState.ACCEPTED,
+            "created_at": MOMENT,
+            "expires_at": now() + LIFE,
+            "answered_at": MOMENT,
+            "accepted_id": operation_id,
+            "total": 1,
+            "left_out": 0,
+        }
+        where = {"client_id": grant.client_id, "member_id": grant.member_id}
+        seen = {"seen_grant_id": grant.id, "seen_version": 1}
+        async with self._connection() as connection:
+            key = await _insert(connection, hand_offs, **values)
+            cell = {**of_partner, "hand_off_id": key, "position": position, **where, **seen}
+            await connection.execute(insert(hand_off_cells).values(cell))
+        return key
+
+    async def pod(self, grant: GrantRow, permission_set: SetRow, excluded: MemberRow) -> int:
+        """A pod that gave somebody the access that they have, and gives somebody else nothing (P09)."""
+        of_partner = {"partner_id": grant.partner_id}
+        where, maker = {"client_id": grant.client_id}, {"created_by_id": excluded.user_id, "created_at": MOMENT}
+        async with self._connection() as connection:
+            names = {"name": f"Pod {permission_set.id}", "name_key": f"pod {permission_set.id}"}
+            key = await _insert(connection, pods, **of_partner, **names, set_id=permission_set.id, **maker)
+            place = {**of_partner, "pod_id": key}
+            given = {"member_id": grant.member_id, "grant_id": grant.id, "set_id": permission_set.id}
+            for table, values in (
+                (pod_clients, {**place, **where}),
+                (pod_members, {**place, "member_id": grant.member_id}),
+                (pod_exclusions, {**place, **where, "member_id": excluded.id}),
+                (pod_cells, {**place, **where, **given}),
+                (pod_editors, {**of_partner, "member_id": excluded.id, "given_by_id": excluded.user_id}),
+            ):
+                await connection.execute(insert(table).values(values))
+        return key
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:

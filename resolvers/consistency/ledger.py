@@ -7,11 +7,16 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import Database
+from resolvers.consistency.activity import ACTIVITY_CHECKS
+from resolvers.consistency.chain import CHAIN_CHECKS
 from resolvers.consistency.check import Check, Finding, look
 from resolvers.consistency.counter import COUNTER_CHECKS
 from resolvers.consistency.grant import GRANT_CHECKS
+from resolvers.consistency.hand_off import HAND_OFF_CHECKS
 from resolvers.consistency.operation import OPERATION_CHECKS
 from resolvers.consistency.outbox import OUTBOX_CHECKS
+from resolvers.consistency.pod import POD_CHECKS
+from resolvers.consistency.schedule import SCHEDULE_CHECKS
 from resolvers.consistency.state import STATE_CHECKS
 from resolvers.consistency.storage import STORAGE_CHECKS
 from resolvers.consistency.team import TEAM_CHECKS
@@ -20,9 +25,14 @@ CHECKS = (
     *STORAGE_CHECKS,
     *STATE_CHECKS,
     *GRANT_CHECKS,
+    *CHAIN_CHECKS,
     *TEAM_CHECKS,
     *OPERATION_CHECKS,
+    *SCHEDULE_CHECKS,
+    *HAND_OFF_CHECKS,
+    *POD_CHECKS,
     *COUNTER_CHECKS,
+    *ACTIVITY_CHECKS,
     *OUTBOX_CHECKS,
 )
 

@@ -1,9 +1,10 @@
-"""One mail for each event that demands one, and none about what has not happened (P06, P07, L11)."""
+"""One mail for each event that demands one, and none about what has not happened (P06, P07, L11, N02)."""
 
 from sqlalchemy import ColumnElement, String, and_, cast, except_, exists, func, literal, select
 
 from models.access_link import LinkAnswer, link_approvals
 from models.confirmation_link import confirmation_link_members, confirmation_links
+from models.hand_off import HandOffState, hand_offs
 from models.mail import mails
 from models.member import members
 from models.timeline_entry import timeline_entries
@@ -60,6 +61,7 @@ def _unique() -> Check:
 
 _approval = _event("access-link-approval", link_approvals.c.id, "owner")
 _decline = _event("access-link-decline", link_approvals.c.id, "owner")
+_answers = (HandOffState.ACCEPTED.value, HandOffState.DECLINED.value)
 _of_link = _named.c.link_id == _link.c.id
 _answered = _link.c.answer == _APPROVED
 # Who had the access before the answer is told nothing.
@@ -85,6 +87,10 @@ OUTBOX_CHECKS = (
         _event("confirmation-refused", _link.c.id, _link.c.answered_by_id),
         and_(_of_link, _answered, _named.c.code.is_not(None)),
     ),
+    _missing("mails_of_hand_offs", "whoever is asked by a hand-off has a mail", _event("hand-off", hand_offs.c.id)),
+    _unfounded("hand-off", _event("hand-off", hand_offs.c.id)),
+    # Whoever has left is not told: an answer may have no mail.
+    _unfounded("hand-off-answer", _event("hand-off-answer", hand_offs.c.id), hand_offs.c.state.in_(_answers)),
     _unfounded("access-link-approval", _approval, link_approvals.c.answer == _APPROVED),
     # Whoever no longer works for the partner is not told: a decline may have no mail.
     _unfounded("access-link-decline", _decline, link_approvals.c.answer == _DECLINED),

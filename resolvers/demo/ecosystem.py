@@ -25,6 +25,7 @@ from resolvers.demo.row_stream import ROWS_AT_ONCE, Keys, RowStream
 from resolvers.error import RefusalCode, refuse
 from resolvers.import_result import Progress
 from resolvers.interning import intern_states, publish_catalogue
+from resolvers.timeline_chain.window import seal_everything
 
 CLIENTS_OF_A_TRANSACTION = 1_000
 """Agencies with about so many clients together are one transaction; a larger agency is one of its own."""
@@ -64,6 +65,7 @@ async def load_ecosystem(database: Database, size: EcosystemSize, progress: Prog
         )
         if not database.is_sqlite:
             await connection.execute(text("ANALYZE"))
+    await seal_everything(database)
     return True
 
 

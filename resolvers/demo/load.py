@@ -7,13 +7,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.account import accounts
 from models.client import clients
-from models.database import Database
+from models.database import Database, before_commit
 from models.member import members
 from models.operation import OperationKind, OperationState, operations
 from models.partner import partners
 from resolvers.demo.access import RunWriter
+from resolvers.demo.activity import write_activity
 from resolvers.demo.blueprint import BEGINNING, DAYS, Blueprint, Run, blueprints
+from resolvers.demo.hand_off import write_hand_offs
 from resolvers.demo.life import write_life
+from resolvers.demo.pod import write_pod
 from resolvers.demo.population import Troupe, write_clients, write_defaults, write_people
 from resolvers.demo.size import THE_AGENCY
 from resolvers.demo.template import Templates, write_templates
@@ -21,6 +24,7 @@ from resolvers.error import RefusalCode, refuse
 from resolvers.import_result import Progress
 from resolvers.interning import publish_catalogue
 from resolvers.issuer import EPHEMERAL, Issuer
+from resolvers.timeline_chain.window import seal_the_rest
 
 MARK = '{"demo": '
 """So begins the request of the operation that says which demo a database holds."""
@@ -57,9 +61,14 @@ async def load_demo(database: Database, progress: Progress | None = None, *, iss
                     progress(done, total)
             if plan.index == 0:
                 await write_life(connection, troupe, issuer)
+                await write_activity(connection, troupe)
+                await write_hand_offs(connection, troupe)
+                await write_pod(connection, troupe)
         await connection.execute(
             update(operations).where(operations.c.id == mark).values(state=OperationState.COMPLETED)
         )
+        # After what the verbs of the service have written, which is sealed before.
+        before_commit(connection, ("rest", 0), seal_the_rest)
     return True
 
 

@@ -8,6 +8,9 @@ from sqlalchemy import Column, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
+from models.operation import operations
+from models.timeline_block import timeline_blocks
+
 ROWS_AT_ONCE = 20_000
 """So many rows of all tables together are kept in memory before they are written."""
 
@@ -117,6 +120,10 @@ class Keys:
         """Reads what is taken."""
         for table in self._tables:
             last = await self._connection.scalar(select(func.max(table.c.id)))
+            if table is operations:
+                # Blocks of the timeline have keys of the same counting.
+                block = await self._connection.scalar(select(func.max(timeline_blocks.c.id)))
+                last = max(last or 0, block or 0)
             self._next[table] = (last or 0) + 1
 
     def take(self, table: Table, number: int = 1) -> int:

@@ -1,9 +1,9 @@
 """From the access that is asked for to R of the rule, for each client, person and grant."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import case, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.grant import AccessType, GrantStatus, grants
@@ -17,6 +17,7 @@ from resolvers.interning import state_contents
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import (
     AsWished,
+    CopiedGrant,
     CopyFrom,
     CurrentVersion,
     DefaultSet,
@@ -26,6 +27,7 @@ from resolvers.operation.request import (
     TeamRequest,
 )
 from resolvers.operation.situation import ClientFacts, GrantFacts, MemberFacts, Requested
+from resolvers.operation.target import TargetMember
 from resolvers.permission_request import requested_state
 from resolvers.readable import readable_grants, readable_permission_sets
 from resolvers.viewer import Viewer
@@ -43,11 +45,16 @@ class AccessSource:
     copied_account_id: int | None = None
     """The only account that knows the set of the copied grant."""
     by_default: bool = False
+    default_versions: Mapping[int, int] | None = None
+    """By person, the version of the default set that was fixed for them; None for what is theirs now."""
     by_current_version: bool = False
+    current_versions: Mapping[int, int] | None = None
+    """By set, the version that was fixed; None for the newest."""
     copied: Requested | None = None
     copied_teams: tuple[TeamRequest, ...] = ()
-    sets: dict[int, Requested] = field(default_factory=dict)
-    """By version: what each person's default set, the newest version of each grant's set, or a wished version gives."""
+    sets: Mapping[int, Requested | None] = field(default_factory=dict)
+    """By version: what each person's default set, the newest version of each grant's set, or a wished version gives; None to leave
+    a grant that is past it already as it is."""
 
     @property
     def needs_tiers(self) -> bool:
@@ -59,6 +66,14 @@ class AccessSource:
         """Says whether grants stay with the set they came from, so that what it contains says if they are customised (F13)."""
         return self.fixed is not None and self.fixed.set_version_id is None
 
+    def default_version(self, member: TargetMember) -> int | None:
+        """Returns the version of a person's default set, where it decides (F51)."""
+        if not self.by_default:
+            return None
+        if self.default_versions is None:
+            return member.default_version_id
+        return self.default_versions.get(member.id)
+
     def of(self, client: ClientFacts, member: MemberFacts, grant: GrantFacts | None) -> Requested | OutcomeCode | None:
         """Returns R for a situation, or why there is none; None leaves the permissions as they are."""
         if self.by_default:
@@ -67,8 +82,11 @@ class AccessSource:
             version_id = grant.set_version_id if grant else None
             return self.sets.get(version_id or 0, OutcomeCode.NO_PERMISSION_SET)
         if self.copied is not None and client.tiers is not None:
-            kept = catalogue.largest_closed_subset(self.copied.state & tier_mask(client.tiers, catalogue))
             copied = self.copied
+            # Under a lockdown only the whole set can be given; what the client lacks of it counts for nothing there (E20).
+            kept = copied.state
+            if client.lockdown is None:
+                kept = catalogue.largest_closed_subset(kept & tier_mask(client.tiers, catalogue))
             return Requested(
                 state=kept,
                 set_version_id=None if client.lacks_set else copied.set_version_id,
@@ -93,18 +111,20 @@ async def find_access(
             return AccessSource(fixed=Requested(requested_state(permissions, *ACCESS, "permissions")))
         case FromSet():
             return await _from_set(connection, viewer, partner_id, access)
-        case CopyFrom(grant_id=grant_id):
-            return await _copied(connection, viewer, partner_id, grant_id)
-        case DefaultSet():
-            return AccessSource(by_default=True)
-        case CurrentVersion():
-            return AccessSource(by_current_version=True)
+        case CopyFrom(grant_id=grant_id, copied=copied):
+            return await _from_copy(connection, copied or await find_copied(connection, viewer, partner_id, grant_id))
+        case DefaultSet(versions=versions):
+            return AccessSource(by_default=True, default_versions=versions)
+        case CurrentVersion(versions=versions):
+            return AccessSource(by_current_version=True, current_versions=versions)
 
 
 async def _from_set(connection: AsyncConnection, viewer: Viewer, partner_id: int, access: FromSet) -> AccessSource:
     version = permission_set_versions.c.version == permission_sets.c.version
     if access.version_id is not None:
-        version = permission_set_versions.c.id == access.version_id
+        # A client's own set is at any time what the client says: its edits reach all grants (F49).
+        fixed = permission_set_versions.c.id == access.version_id
+        version = case((permission_sets.c.account_id.is_(None), fixed), else_=version)
     row = (
         await connection.execute(
             select(
@@ -129,19 +149,17 @@ async def _from_set(connection: AsyncConnection, viewer: Viewer, partner_id: int
     return AccessSource(fixed=Requested(state, row.id, state), account_id=row.account_id)
 
 
-async def _copied(connection: AsyncConnection, viewer: Viewer, partner_id: int, grant_id: int | None) -> AccessSource:
+async def find_copied(
+    connection: AsyncConnection, viewer: Viewer, partner_id: int, grant_id: int | None
+) -> CopiedGrant:
+    """Returns what is to be copied of a grant, as it is now.
+
+    Raises:
+        RefusedError: NOT_FOUND, SOURCE_IS_SUPER_ADMIN.
+    """
     row = (
         await connection.execute(
-            select(
-                grants.c.access_type,
-                grants.c.state_id,
-                grants.c.set_version_id,
-                permission_set_versions.c.state_id.label("set_state_id"),
-                permission_sets.c.account_id.label("set_account_id"),
-                permission_sets.c.archived_at,
-            )
-            .outerjoin(permission_set_versions, permission_set_versions.c.id == grants.c.set_version_id)
-            .outerjoin(permission_sets, permission_sets.c.id == permission_set_versions.c.set_id)
+            select(grants.c.access_type, grants.c.state_id, grants.c.set_version_id, grants.c.account_id)
             .where(grants.c.id == grant_id, grants.c.partner_id == partner_id)
             .where(grants.c.status != GrantStatus.REMOVED.value, grants.c.id.in_(readable_grants(viewer)))
         )
@@ -160,47 +178,77 @@ async def _copied(connection: AsyncConnection, viewer: Viewer, partner_id: int, 
             *ACCESS,
             "copyFrom",
         )
-    states = await _closed_states(connection, {row.state_id, row.set_state_id or row.state_id})
-    # Nobody is given an archived set any more: the permissions are copied, and the set is not remembered.
-    version_id = row.set_version_id if row.archived_at is None else None
-    set_state = states.get(row.set_state_id) if version_id else None
     teams = await connection.execute(
         select(grant_teams.c.team_id, grant_teams.c.is_primary).where(grant_teams.c.grant_id == grant_id)
     )
+    listed = tuple(TeamRequest(team_id, primary, row.account_id) for team_id, primary in teams)
+    return CopiedGrant(row.state_id, row.set_version_id, listed)
+
+
+async def _from_copy(connection: AsyncConnection, copied: CopiedGrant) -> AccessSource:
+    version_id, account_id, set_state_id = None, None, copied.state_id
+    if copied.set_version_id is not None:
+        versions = permission_set_versions.c
+        statement = (
+            select(versions.state_id, permission_sets.c.account_id, permission_sets.c.archived_at)
+            .join(permission_sets, permission_sets.c.id == versions.set_id)
+            .where(versions.id == copied.set_version_id)
+        )
+        row = (await connection.execute(statement)).one()
+        account_id = row.account_id
+        # Nobody is given an archived set any more: the permissions are copied, and the set is not remembered.
+        if row.archived_at is None:
+            version_id, set_state_id = copied.set_version_id, row.state_id
+    states = await _closed_states(connection, {copied.state_id, set_state_id})
     return AccessSource(
-        copied=Requested(states[row.state_id], version_id, set_state),
-        copied_account_id=row.set_account_id,
-        copied_teams=tuple(TeamRequest(team_id, primary) for team_id, primary in teams),
+        copied=Requested(states[copied.state_id], version_id, states[set_state_id] if version_id else None),
+        copied_account_id=account_id,
+        copied_teams=copied.teams,
     )
 
 
-async def load_newest_versions(connection: AsyncConnection, version_ids: Iterable[int]) -> dict[int, Requested]:
-    """Returns, for each version of a set, what the newest version of the same set gives (P12); archived sets give nothing."""
+async def load_newest_versions(
+    connection: AsyncConnection, version_ids: Iterable[int], fixed: Mapping[int, int] | None = None
+) -> dict[int, Requested | None]:
+    """Returns, for each version of a set, what the newest version of the same set gives (P12); archived sets give nothing.
+
+    Args:
+        connection: of the transaction.
+        version_ids: the versions.
+        fixed: by set, the version that was the newest when it was asked for; it gives None for later ones.
+    """
     given = permission_set_versions.alias("given")
     newest = permission_set_versions.alias("newest")
+    which = newest.c.version == permission_sets.c.version if fixed is None else newest.c.id.in_(list(fixed.values()))
     rows = (
         await connection.execute(
             select(given.c.id, newest.c.id.label("newest_id"), newest.c.state_id)
+            .add_columns((given.c.version > newest.c.version).label("is_later"))
             .join(permission_sets, permission_sets.c.id == given.c.set_id)
-            .join(newest, (newest.c.set_id == given.c.set_id) & (newest.c.version == permission_sets.c.version))
+            .join(newest, (newest.c.set_id == given.c.set_id) & which)
             .where(given.c.id.in_(sorted(set(version_ids))), permission_sets.c.archived_at.is_(None))
         )
     ).all()
     states = await _closed_states(connection, {row.state_id for row in rows})
-    return {row.id: Requested(states[row.state_id], row.newest_id, states[row.state_id]) for row in rows}
+    return {
+        row.id: None if row.is_later else Requested(states[row.state_id], row.newest_id, states[row.state_id])
+        for row in rows
+    }
 
 
 async def load_usable_versions(connection: AsyncConnection, version_ids: Iterable[int]) -> dict[int, Requested]:
-    """Returns what each version of a set gives (P28); archived sets give nothing."""
-    versions = permission_set_versions.c
+    """Returns what each version of a set gives (F51, P28); archived sets give nothing, a client's own always its newest (F49)."""
+    sets, given, usable = permission_sets.c, permission_set_versions.alias("given"), permission_set_versions.alias()
+    which = case((sets.account_id.is_(None), usable.c.id == given.c.id), else_=usable.c.version == sets.version)
     statement = (
-        select(versions.id, versions.state_id)
-        .join(permission_sets, permission_sets.c.id == versions.set_id)
-        .where(versions.id.in_(sorted(set(version_ids))), permission_sets.c.archived_at.is_(None))
+        select(given.c.id, usable.c.id.label("usable_id"), usable.c.state_id)
+        .join(permission_sets, sets.id == given.c.set_id)
+        .join(usable, (usable.c.set_id == given.c.set_id) & which)
+        .where(given.c.id.in_(sorted(set(version_ids))), sets.archived_at.is_(None))
     )
     rows = (await connection.execute(statement)).all()
     states = await _closed_states(connection, {row.state_id for row in rows})
-    return {row.id: Requested(states[row.state_id], row.id, states[row.state_id]) for row in rows}
+    return {row.id: Requested(states[row.state_id], row.usable_id, states[row.state_id]) for row in rows}
 
 
 async def load_templates(connection: AsyncConnection, version_ids: Iterable[int]) -> dict[int, State]:

@@ -5,12 +5,14 @@ from sqlalchemy import insert, select, update
 from models.database import Database, touch
 from models.operation import OperationState, operation_cancellations, operations
 from models.operation_chunk import queued_operations
+from models.schedule import scheduled_operations
 from models.table import now
 from resolvers.acting_partner import check_acting
 from resolvers.error import RefusalCode, refuse
 from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.operation.queue import forget_targets
 from resolvers.readable import readable_operations
+from resolvers.timeline_chain.block import next_block, open_block
 from resolvers.viewer import Viewer
 
 _FIELD = ("input", "operation")
@@ -38,9 +40,14 @@ async def cancel_operation(
             raise refuse(RefusalCode.NOT_FOUND, "There is no such operation.", *_FIELD)
         await check_acting(connection, viewer, found.partner_id)
         place = select(queued_operations.c.operation_id).where(queued_operations.c.operation_id == operation_id)
-        waits = await connection.scalar(place.with_for_update()) is not None
+        ahead = (scheduled_operations.c.operation_id == operation_id, scheduled_operations.c.taken_at.is_(None))
+        planned = select(scheduled_operations.c.operation_id).where(*ahead)
+        # First what its time would put into the queue: whoever waited for that finds it there.
+        waits = await connection.scalar(planned.with_for_update()) is not None
+        waits = await connection.scalar(place.with_for_update()) is not None or waits
         if waits:
             moment = now()
+            await connection.execute(update(scheduled_operations).where(*ahead).values(taken_at=moment))
             values = {"state": OperationState.CANCELLED.value, "finished_at": moment}
             await connection.execute(update(operations).where(operations.c.id == operation_id).values(values))
             row = {
@@ -51,6 +58,7 @@ async def cancel_operation(
             }
             await connection.execute(insert(operation_cancellations).values(row))
             await forget_targets(connection, operation_id or 0)
+            open_block(connection, operation_id or 0, await next_block(connection))
             touch(connection, ("operation", operation_id or 0))
         elif (await connection.execute(state)).one().state != OperationState.CANCELLED.value:
             raise refuse(

@@ -50,6 +50,7 @@ target_clients = _table(
     Column("class", Integer, nullable=False),
     Column("has_teams", Boolean, nullable=False),
     Column("edits_teams", Boolean, nullable=False),
+    Column("latest", grants.c.expires_at.type),
 )
 target_members = _table(
     "target_member",
@@ -126,7 +127,7 @@ cells = _table(
     Column("teams", String),
     Column("until", grants.c.expires_at.type),
 )
-"""``expires_at`` is the expiry as it is, ``until`` as the cell itself wants it (P28)."""
+"""``expires_at`` is the expiry as it is, ``until`` as the cell itself wants it (P28), or gets it if nothing is said (P04)."""
 
 TEMPORARY = (
     target_clients,
@@ -235,9 +236,15 @@ def _expiry(asked: tuple[datetime | None]) -> ColumnElement[str]:
 
 
 def _until() -> ColumnElement[datetime | None]:
-    """Returns when access is to end by a pair's own wish (P28)."""
+    """Returns when access is to end by a pair's own wish (P28); where it is limited, *never* is as long as it may last (P04)."""
     wished = target_pairs.c.expires_at
-    return case((wished.is_(None), grants.c.expires_at), (wished == NEVER, null()), else_=wished)
+    limited = or_(grants.c.id.is_(None), target_clients.c.latest.is_not(None))
+    return case((wished.is_(None), _unsaid()), (wished == NEVER, case((limited, _unsaid()))), else_=wished)
+
+
+def _unsaid() -> ColumnElement[datetime | None]:
+    """Returns when access ends if nothing is said: as before, and what is new when it has lasted as long as it may (P04)."""
+    return case((grants.c.id.is_(None), target_clients.c.latest), else_=grants.c.expires_at)
 
 
 def _expiry_of_cell() -> ColumnElement[str]:
@@ -376,7 +383,7 @@ def filled_cells(key: ColumnElement[str], asked: Asked, *, paired: bool) -> Sele
         situations.c.decision,
         grants.c.expires_at,
         present_teams if asked.teams else null(),
-        _until() if asked.wishes else null(),
+        _until() if asked.wishes else _unsaid(),
     ).select_from(
         targets.outerjoin(grants, _living()).outerjoin(expected_versions, _expected()).join(situations, decided)
     )

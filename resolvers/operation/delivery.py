@@ -30,6 +30,11 @@ _LATER = text(_INSERT.format(when="clock_timestamp() + :delay", otherwise="DO NO
     bindparam("delay", type_=INTERVAL)
 )
 _KNOWN = text("SELECT lock FROM procrastinate_jobs WHERE queue_name = :queue AND status IN ('todo', 'doing')")
+_LENT = 20_000
+"""Milliseconds between two statements of a chunk, however small it is."""
+_LENT_A_CELL = 0.5
+_LONGEST_LENT = 120_000
+"""However large it is: that long its people and clients are locked when its machine hangs or is lost."""
 _LEND = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")
 
 
@@ -61,10 +66,11 @@ async def announce_forgotten(database: Database, partner_ids: Iterable[int]) -> 
 async def lend(connection: AsyncConnection, cells: int) -> None:
     """Lets PostgreSQL undo the transaction of a machine that is lost: nobody closes its connection, and it holds the operation.
 
-    Between two statements a chunk of that many cells may take its time.
+    Between two statements a chunk of that many cells may take its time; most of its work is the statements themselves.
     """
     if connection.dialect.name == "postgresql":
-        await connection.execute(_LEND, {"milliseconds": str(20_000 + cells // 2)})
+        milliseconds = min(_LENT + int(_LENT_A_CELL * cells), _LONGEST_LENT)
+        await connection.execute(_LEND, {"milliseconds": str(milliseconds)})
 
 
 def _job(partner_id: int, failures: int) -> dict[str, object]:

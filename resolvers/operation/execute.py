@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -22,6 +22,7 @@ from resolvers.operation.request import OperationRequest
 from resolvers.operation.stored_request import stored
 from resolvers.operation.verdict import Verdicts
 from resolvers.operation.write import CellWriter
+from resolvers.timeline_chain.block import open_block
 from resolvers.viewer import Viewer
 
 _ROWS_AT_ONCE = 10_000
@@ -37,6 +38,8 @@ class DryRun:
     at: datetime
     atomic: bool
     reason: str | None
+    request: OperationRequest
+    """What was asked for."""
     verdicts: Verdicts
     counts: dict[OutcomeStatus, int]
     client_ids: "array[int]" = field(default_factory=lambda: array("q"))
@@ -72,6 +75,7 @@ async def preview_in(connection: AsyncConnection, viewer: Viewer, request: Opera
         at=plan.at,
         atomic=request.options.atomic,
         reason=request.options.reason,
+        request=request,
         verdicts=plan.verdicts,
         counts=_by_status(plan),
     )
@@ -124,16 +128,18 @@ async def run(
         session: of the transaction.
         viewer: who asks.
         request: what is asked for.
-        limits: from how many cells on it is queued instead; None for never.
+        limits: from how many cells on it is queued instead; None for never, but what is asked for ahead of time.
 
     Raises:
         RefusedError: if the request as a whole cannot be carried out.
     """
     connection = await session.connection()
-    if limits is not None and limits.may_exceed(request.targets):
+    later = request.options.run_at is not None
+    if later or (limits is not None and limits.may_exceed(request.targets)):
+        known = limits or QueueLimits()
         scope = await targets_of(connection, viewer, request, locked=False)
-        if scope.size > limits.queue_above:
-            return await enqueue(connection, viewer, request, scope, limits)
+        if scope.size > (0 if later else known.queue_above):
+            return await enqueue(connection, viewer, request, scope, known)
     plan = await make_plan(connection, viewer, request)
     operation = Operation(
         partner_id=plan.scope.partner_id,
@@ -143,7 +149,7 @@ async def run(
         atomic=request.options.atomic,
         requested_by_id=viewer.user_id,
         reason=request.options.reason,
-        request=stored(request) if request.repeatable else "{}",
+        request=stored(replace(request, teams=plan.teams)) if request.repeatable else "{}",
         created_at=plan.at,
     )
     session.add(operation)
@@ -151,6 +157,7 @@ async def run(
     operation_id = operation.id
     if operation_id is None:
         raise RuntimeError("The database gave the operation no key.")
+    open_block(connection, operation_id)
     counts = await carry_out(connection, operation_id, plan, request, viewer.user_id)
     await connection.execute(
         update(operations)
@@ -168,10 +175,25 @@ async def run(
 
 
 async def carry_out(
-    connection: AsyncConnection, operation_id: int, plan: Plan, request: OperationRequest, granted_by_id: int
+    connection: AsyncConnection,
+    operation_id: int,
+    plan: Plan,
+    request: OperationRequest,
+    granted_by_id: int,
+    *,
+    block_id: int | None = None,
 ) -> dict[OutcomeStatus, int]:
-    """Writes a plan, of all or a part of an operation, and returns how many outcomes have each status."""
-    writer = CellWriter(connection, operation_id, plan.scope.partner_id, plan.at)
+    """Writes a plan, of all or a part of an operation, and returns how many outcomes have each status.
+
+    Args:
+        connection: of the transaction.
+        operation_id: the operation, which is written already.
+        plan: what was decided.
+        request: what was asked for.
+        granted_by_id: who asked.
+        block_id: the block of the timeline, if it is not the operation's first.
+    """
+    writer = CellWriter(connection, operation_id, plan.scope.partner_id, plan.at, block_id)
     await _write(connection, writer, plan, request, granted_by_id)
     touch(connection, ("operation", operation_id), ("timeline", plan.scope.partner_id))
     return _by_status(plan)

@@ -1,6 +1,6 @@
 """The versions of grants that a caller has seen: whoever changes what they have not seen gets CONFLICT (P03)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -28,12 +28,17 @@ async def find_expected(
     known = {key for key, _ in sent if key is not None}
     if not sent:
         return []
-    statement = select(grants.c.id, grants.c.client_id, grants.c.member_id).where(
-        grants.c.id.in_(known), grants.c.id.in_(readable_grants(viewer))
-    )
-    found: dict[Key, Any] = {row.id: row for row in await connection.execute(statement)}
+    found = await _found(connection, viewer, known)
     if not request.checked:
-        _check(sent, found, scope)
+        clients, members = {client.id for client in scope.clients}, {member.id for member in scope.members}
+        pairs = None if scope.pairs is None else set(scope.pairs)
+        _check(
+            sent,
+            found,
+            lambda member, client: (
+                client in clients and member in members and (pairs is None or (member, client) in pairs)
+            ),
+        )
     # Where several grants of one cell were sent, the newest stands for it: only that one can be the living one.
     newest = {(row.client_id, row.member_id): row for _, row in sorted(found.items())}
     expected = dict(sent)
@@ -41,6 +46,44 @@ async def find_expected(
         {"client_id": row.client_id, "member_id": row.member_id, "grant_id": row.id, "version": expected[row.id]}
         for row in newest.values()
     ]
+
+
+async def seen_again(
+    connection: AsyncConnection,
+    viewer: Viewer,
+    first: Sequence[tuple[Key, int]],
+    sent: Sequence[tuple[Key, int]],
+    cells: Iterable[tuple[Key, Key]],
+) -> tuple[tuple[Key, int], ...]:
+    """Returns the versions that count when some cells of a request are tried again (R5).
+
+    What was sent the first time still holds, for nobody overwrites what nobody has seen; where that is no longer what is there,
+    CONFLICT stays, until somebody has looked and sends what they see. What was sent about other cells has nothing to check.
+
+    Args:
+        connection: of the transaction.
+        viewer: who tries again.
+        first: the versions sent the first time.
+        sent: those sent now.
+        cells: the person and the client of each cell.
+
+    Raises:
+        RefusedError: NOT_FOUND for what is no grant of any of these cells; INVALID_INPUT for two versions of one grant.
+    """
+    if not first and not sent:
+        return ()
+    known = set(cells)
+    versions = dict(first) | dict(sent)
+    found = await _found(connection, viewer, {key for key in versions if key is not None})
+    _check(sent, found, lambda member, client: (member, client) in known)
+    return tuple((key, versions[key]) for key, row in sorted(found.items()) if (row.member_id, row.client_id) in known)
+
+
+async def _found(connection: AsyncConnection, viewer: Viewer, keys: set[int]) -> dict[Key, Any]:
+    statement = select(grants.c.id, grants.c.client_id, grants.c.member_id).where(
+        grants.c.id.in_(keys), grants.c.id.in_(readable_grants(viewer))
+    )
+    return {row.id: row for row in await connection.execute(statement)}
 
 
 def seen_in(scope: Scope) -> list[dict[str, int]]:
@@ -52,21 +95,14 @@ def seen_in(scope: Scope) -> list[dict[str, int]]:
     ]
 
 
-def _check(sent: Sequence[tuple[Key, int]], found: dict[Key, Any], scope: Scope) -> None:
+def _check(sent: Sequence[tuple[Key, int]], found: dict[Key, Any], is_target: Callable[[int, int], bool]) -> None:
     """Refuses what would check nothing, and two versions for one grant."""
-    clients, members = {client.id for client in scope.clients}, {member.id for member in scope.members}
-    pairs = None if scope.pairs is None else set(scope.pairs)
     versions: dict[Key, int] = {}
     refusals = []
     for index, (key, version) in enumerate(sent):
         row = found.get(key)
         field = ("input", "expectedVersions", str(index), "grant")
-        if (
-            row is None
-            or row.client_id not in clients
-            or row.member_id not in members
-            or (pairs is not None and (row.member_id, row.client_id) not in pairs)
-        ):
+        if row is None or not is_target(row.member_id, row.client_id):
             refusals.append(Refusal(RefusalCode.NOT_FOUND, "There is no such grant among the targets.", field))
         elif versions.setdefault(key, version) != version:
             refusals.append(Refusal(RefusalCode.INVALID_INPUT, "Send one version for each grant.", field))

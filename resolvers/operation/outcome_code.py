@@ -31,6 +31,7 @@ class OutcomeCode(StrEnum):
     REASSIGNEE_NOT_ACTIVE = "REASSIGNEE_NOT_ACTIVE"
     CONFLICT = "CONFLICT"
     TEAM_NOT_HELD = "TEAM_NOT_HELD"
+    TEAM_GONE = "TEAM_GONE"
     SEAT_NOT_ELIGIBLE = "SEAT_NOT_ELIGIBLE"
     ACTOR_LOST_AUTHORITY = "ACTOR_LOST_AUTHORITY"
     NOT_FOUND = "NOT_FOUND"
@@ -40,6 +41,13 @@ class OutcomeCode(StrEnum):
     CHUNK_SET_ASIDE = "CHUNK_SET_ASIDE"
     REMOVAL_NEEDS_REVIEW = "REMOVAL_NEEDS_REVIEW"
     NOT_BY_MATRIX = "NOT_BY_MATRIX"
+    EXPIRY_TOO_LATE = "EXPIRY_TOO_LATE"
+    EXPIRY_SET = "EXPIRY_SET"
+    LOCKED_TO_SETS = "LOCKED_TO_SETS"
+    CHANGED_SINCE = "CHANGED_SINCE"
+    NO_WAY_BACK = "NO_WAY_BACK"
+    TEAMS_DIFFER = "TEAMS_DIFFER"
+    OWNS_ASSETS = "OWNS_ASSETS"
 
 
 MESSAGES: dict[OutcomeCode, str] = {
@@ -61,8 +69,7 @@ MESSAGES: dict[OutcomeCode, str] = {
     OutcomeCode.DEACTIVATED: "The person's access here is deactivated. Reactivate it first, then change it.",
     OutcomeCode.NOT_ACTIVE: "This person is deactivated in the partner. Activate the person first.",
     OutcomeCode.EXPIRED: (
-        "This access has expired. Extend it with changeAccess and a later expiresAt; if it is deactivated as well, remove it and "
-        "grant access anew."
+        "This access has expired. Extend it with extendAccess, then reactivate it if it is deactivated as well."
     ),
     OutcomeCode.EXCEEDS_AUTHORITY: (
         "This would give or take more than you have here yourself: by its permissions in mode STRICT or when reactivating, or by "
@@ -108,10 +115,17 @@ MESSAGES: dict[OutcomeCode, str] = {
         "to edit teams here, and so does giving its people a permission at TEAM level. Leave the team out, ask for OWNED, or ask "
         "somebody who may edit teams."
     ),
+    OutcomeCode.TEAM_GONE: (
+        "A team that was asked for has been deleted since then, so nothing was changed here. Ask anew, without it or with another "
+        "team of this client."
+    ),
     OutcomeCode.SEAT_NOT_ELIGIBLE: (
         "This seat does not fit: the PARTNER seat is for verified people, and a partner admin takes no other."
     ),
-    OutcomeCode.ACTOR_LOST_AUTHORITY: "Whoever asked for this no longer had the authority when it was carried out.",
+    OutcomeCode.ACTOR_LOST_AUTHORITY: (
+        "Whoever asked for this no longer had the authority when it was carried out. Somebody who has it can try again, with "
+        "retryOperation and includeRejected."
+    ),
     OutcomeCode.NOT_FOUND: "This person has no access in this client to change: grant access first.",
     OutcomeCode.SELF_EXCLUDED: "Your own access is left alone unless you say includeSelf: true.",
     OutcomeCode.ATOMIC_REJECTED: (
@@ -129,10 +143,39 @@ MESSAGES: dict[OutcomeCode, str] = {
         "The matrix says that this person should have no access here, and there is some. A matrix takes no access away: look at "
         "removalReview, which says what the person owns here, and remove the access with removeAccess and its token."
     ),
+    OutcomeCode.EXPIRY_TOO_LATE: (
+        "Access may not last so long here: the client, or the partner, has set a limit, see client.accessLimit. Choose an expiresAt "
+        "no later than its latestEnd; what is there can be extended again before it ends."
+    ),
+    OutcomeCode.EXPIRY_SET: (
+        "Access may not last for ever here, and no expiry was asked for: it ends at the latest moment that is allowed, see "
+        "grant.expiresAt and client.accessLimit."
+    ),
     OutcomeCode.NOT_BY_MATRIX: (
         "The row describes access that a matrix can only leave as it is, and what is here is something else: customised, single "
         "permissions, a super admin's, of an archived set, or deactivated. Name a permission set, with customised false and an "
         "empty status; or use changeAccess with permissions, deactivateAccess or migrateToPartnerAdmin."
+    ),
+    OutcomeCode.LOCKED_TO_SETS: (
+        "Access here is locked to permission sets: client.templateLockdowns says by whom, and which sets may be given. Give one of "
+        "these sets as it is: no single permissions, no copy of access that differs from its set, and no migration that keeps "
+        "billing. If withheld or retained list something, you cannot give the set whole: ask somebody who has all of it."
+    ),
+    OutcomeCode.CHANGED_SINCE: (
+        "Somebody has changed this access since the operation that is to be undone, so it is left as it is. The timeline says who; "
+        "change it with changeAccess if it should be another."
+    ),
+    OutcomeCode.NO_WAY_BACK: (
+        "This cannot be undone: nobody becomes super admin again through the manager, and access that was removed while it was "
+        "deactivated or expired is not brought back. Ask the client, or grant access anew."
+    ),
+    OutcomeCode.TEAMS_DIFFER: (
+        "The operation changed the person's teams here, or took away access with teams, and teams are not put back with the rest. Give "
+        "access and teams with grantAccess or assignTeams; the timeline says what they were."
+    ),
+    OutcomeCode.OWNS_ASSETS: (
+        "The access that the operation gave has come to own assets here, so taking it away needs the review that says what becomes of "
+        "them: see removalReview, then removeAccess."
     ),
 }
 """For each code of an outcome, its message."""

@@ -22,19 +22,25 @@ from resolvers.operation.billing import find_billing
 from resolvers.operation.classes import Classes
 from resolvers.operation.decide import decide
 from resolvers.operation.expected import find_expected, seen_in
-from resolvers.operation.guard import count_cells, guard_atomic, guard_failing, guard_lockout, guard_super_admins
+from resolvers.operation.guard import count_cells, guard_atomic, guard_lockout, guard_super_admins, guard_undone
+from resolvers.operation.lockdown import Lockdowns, find_lockdowns
 from resolvers.operation.removal import lay_out_removal
-from resolvers.operation.request import OnExisting, OperationRequest
+from resolvers.operation.request import OnExisting, OperationRequest, TeamRequest
 from resolvers.operation.scope import Scope, find_scope
 from resolvers.operation.situation import GrantFacts, Requested
 from resolvers.operation.team import TeamPlan, find_teams
+from resolvers.operation.term import term_of_wish
 from resolvers.operation.verdict import Verdicts
 from resolvers.partner_admin import load_admin_set
 from resolvers.viewer import Viewer
 
-_BY_RIGHT = (OperationKind.DEACTIVATE, OperationKind.REMOVE, OperationKind.MIGRATE)
+_BY_RIGHT = (OperationKind.DEACTIVATE, OperationKind.REMOVE, OperationKind.MIGRATE, OperationKind.UNDO)
 """What EDIT in the manager allows without being partner admin; so it is judged inside the transaction (F34, F42)."""
-_OF_KIND = {OperationKind.REMOVE: cell.OF_REMOVAL, OperationKind.MIGRATE: cell.OF_MIGRATION}
+_OF_KIND = {
+    OperationKind.REMOVE: cell.OF_REMOVAL,
+    OperationKind.UNDO: cell.OF_REMOVAL,
+    OperationKind.MIGRATE: cell.OF_MIGRATION,
+}
 """The temporary tables that one kind of operation needs beside the others."""
 
 
@@ -47,6 +53,8 @@ class Plan:
     counts: Mapping[int, int]
     """By decision: how many cells it has."""
     has_teams: bool
+    teams: tuple[TeamRequest, ...] | None
+    """The teams asked for, each with whose it is; None if nothing was said about teams."""
     at: datetime
     """The moment of the operation: taken when the clients and people that it touches are locked."""
 
@@ -59,8 +67,8 @@ class Part:
     """Locked."""
     first_decision: int = 0
     """The number of the first decision of this part."""
-    failing: Sequence[int] = ()
-    """The positions of cells that cannot be carried out."""
+    lacks_cells: bool = False
+    """Whether it is without cells that cannot be carried out: then an operation that is all or nothing does nothing."""
 
 
 async def make_plan(
@@ -97,9 +105,14 @@ async def make_plan(
     actor = await find_actor(connection, viewer.user_id, scope.partner_id, scope.clients, at, with_teams=with_teams)
     team_plan = TeamPlan()
     if about_teams:
-        known = request.checked or request.teams is None
-        team_plan = await find_teams(connection, viewer, asked, scope.clients, copied=known)
-    classes = Classes(request, source, actor, team_plan)
+        team_plan = await find_teams(
+            connection, viewer, asked, scope.clients, copied=request.teams is None, checked=request.checked
+        )
+    lockdowns = Lockdowns()
+    if request.access is not None or request.kind is OperationKind.MIGRATE:
+        # Only now: whoever locks access to sets waits for those who give it, and these for them.
+        lockdowns = await find_lockdowns(connection, [scope.partner_id])
+    classes = Classes(request, source, actor, team_plan, lockdowns, at=at)
     await _lay_out(connection, scope, classes, team_plan, actor)
     expected = await find_expected(connection, viewer, request, scope) if scope.wishes is None else seen_in(scope)
     await insert_many(connection, cell.expected_versions, expected)
@@ -122,17 +135,26 @@ async def make_plan(
     # Of the account's own people a migration has to know, whoever's they are; its targets were found behind the wall (M8).
     async with everything(connection) if asked_of_grants.migration else nullcontext():
         await _decide_all(connection, request, classes, verdicts, asked_of_grants, paired=scope.pairs is not None)
-    if part and part.failing:
-        await guard_failing(connection, verdicts, part.failing)
-    await guard_super_admins(connection, verdicts, at, locked=locked)
-    if not request.options.accept_lockout:
-        await guard_lockout(connection, verdicts, at)
+    await _guard(connection, request, verdicts, at, locked=locked)
     counts = await count_cells(connection)
     if sum(counts.values()) != scope.size:
         raise RuntimeError("Grants changed while they were decided over, although their clients were locked.")
-    if request.options.atomic and await guard_atomic(connection, verdicts, counts):
+    spoiled = bool(part and part.lacks_cells)
+    if request.options.atomic and await guard_atomic(connection, verdicts, counts, spoiled=spoiled):
         counts = await count_cells(connection)
-    return Plan(scope, verdicts, counts, has_teams=classes.has_teams, at=at)
+    teams = None if request.teams is None else team_plan.placed(request.teams)
+    return Plan(scope, verdicts, counts, has_teams=classes.has_teams, teams=teams, at=at)
+
+
+async def _guard(
+    connection: AsyncConnection, request: OperationRequest, verdicts: Verdicts, at: datetime, *, locked: bool
+) -> None:
+    """Keeps what must hold for clients and accounts as a whole, whatever each cell alone may do."""
+    if request.kind is OperationKind.UNDO:
+        await guard_undone(connection, verdicts, at)
+    await guard_super_admins(connection, verdicts, at, locked=locked)
+    if not request.options.accept_lockout:
+        await guard_lockout(connection, verdicts, at)
 
 
 async def targets_of(connection: AsyncConnection, viewer: Viewer, request: OperationRequest, *, locked: bool) -> Scope:
@@ -165,6 +187,7 @@ async def _lay_out(
             "class": classes.of_client(client),
             "has_teams": classes.has_teams_in(client),
             "edits_teams": classes.edits_teams_in(client),
+            "latest": classes.latest_end(client),
         }
         for position, client in enumerate(scope.clients, scope.first_client)
     ]
@@ -172,12 +195,13 @@ async def _lay_out(
         {"id": member.id, "position": position, "user_id": member.user_id, "class": classes.of_member(member)}
         for position, member in enumerate(scope.members)
     ]
+    latest = {client.id: classes.latest_end(client) for client in scope.clients}
     pairs = [
         {
             "position": position,
             "member_id": member_id,
             "client_id": client_id,
-            "class": classes.of_wish(wished.wish) if wished else 0,
+            "class": classes.of_wish(wished.wish, term_of_wish(latest[client_id], wished.expires_at)) if wished else 0,
             "expires_at": wished and wished.expires_at,
         }
         for position, (member_id, client_id), wished in zip(

@@ -17,20 +17,20 @@ from models.operation_chunk import (
     operation_pairs,
     queued_operations,
 )
+from models.schedule import scheduled_operations
 from models.table import now
 from resolvers.acting_partner import check_acting
-from resolvers.operation.access import find_access
+from resolvers.error import RefusalCode, refuse
 from resolvers.operation.billing import find_billing
 from resolvers.operation.delivery import announce
 from resolvers.operation.expected import find_expected
-from resolvers.operation.removal import check_removal
+from resolvers.operation.fixed_access import fixed_access
+from resolvers.operation.removal import check_planned, check_removal
 from resolvers.operation.request import (
-    FromSet,
     Grants,
     OperationRequest,
     Pairs,
     Product,
-    RequestedAccess,
     Targets,
     WishedPairs,
 )
@@ -38,6 +38,7 @@ from resolvers.operation.scope import Scope
 from resolvers.operation.stored_request import stored
 from resolvers.operation.team import find_teams
 from resolvers.operation.wish import WishedCell
+from resolvers.timeline_chain.block import open_block
 from resolvers.viewer import Viewer
 
 
@@ -74,6 +75,7 @@ async def enqueue(
         RefusedError: if the request as a whole cannot be carried out.
     """
     await check_acting(connection, viewer, scope.partner_id)
+    _check_expiry(request)
     request = await _checked(connection, viewer, request, scope)
     moment = now()
     values = {
@@ -90,17 +92,38 @@ async def enqueue(
     }
     made = await connection.execute(insert(operations).values(values).returning(operations.c.id))
     operation_id: int = made.scalar_one()
+    open_block(connection, operation_id)
     place = {"operation_id": operation_id, "partner_id": scope.partner_id}
     # An atomic operation is one chunk, whatever its size: all of it, or nothing.
     cells = scope.size if request.options.atomic else limits.chunk_cells
     await (_keep_pairs if scope.pairs is not None else _keep_product)(connection, scope, place, cells)
+    run_at = request.options.run_at
+    if run_at is None:
+        await join_queue(connection, operation_id, scope.partner_id)
+    else:
+        await connection.execute(insert(scheduled_operations).values(**place, run_at=run_at))
+        touch(connection, ("schedule", scope.partner_id), ("operation", operation_id))
+    return operation_id
+
+
+async def join_queue(connection: AsyncConnection, operation_id: int, partner_id: int) -> None:
+    """Gives an operation whose time has come its place in the queue."""
     # Beside those that are furthest behind, and not before them: whoever asks again and again keeps nothing from ending.
     turns = select(func.coalesce(func.min(queued_operations.c.turn), 0))
-    turn = await connection.scalar(turns.where(queued_operations.c.partner_id == scope.partner_id))
-    await connection.execute(insert(queued_operations).values(**place, turn=turn))
-    await announce(connection, scope.partner_id)
-    touch(connection, ("work", scope.partner_id), ("operation", operation_id))
-    return operation_id
+    turn = await connection.scalar(turns.where(queued_operations.c.partner_id == partner_id))
+    place = {"operation_id": operation_id, "partner_id": partner_id, "turn": turn}
+    await connection.execute(insert(queued_operations).values(place))
+    await announce(connection, partner_id)
+    touch(connection, ("work", partner_id), ("operation", operation_id))
+
+
+def _check_expiry(request: OperationRequest) -> None:
+    """Refuses access that would end before it is given (P14)."""
+    run_at, ends_at = request.options.run_at, request.expiry.at if request.expiry else None
+    if run_at is not None and ends_at is not None and ends_at <= run_at:
+        raise refuse(
+            RefusalCode.INVALID_INPUT, "The access would end before runAt: choose a later expiry.", "input", "expiresAt"
+        )
 
 
 async def forget_targets(connection: AsyncConnection, operation_id: int) -> None:
@@ -112,21 +135,21 @@ async def forget_targets(connection: AsyncConnection, operation_id: int) -> None
 async def _checked(
     connection: AsyncConnection, viewer: Viewer, request: OperationRequest, scope: Scope
 ) -> OperationRequest:
-    """Returns the request as it is to be carried out: with the version of the permission set that is the newest now."""
-    source = await find_access(connection, viewer, scope.partner_id, request.access)
-    access: RequestedAccess | None = request.access
-    if isinstance(access, FromSet) and source.fixed is not None:
-        access = replace(access, version_id=source.fixed.set_version_id)
+    """Returns the request as it is to be carried out: with what it stands for now."""
+    access = await fixed_access(connection, viewer, request.access, scope)
     if request.checked:
         return replace(request, access=access)
-    if request.teams is not None:
-        await find_teams(connection, viewer, request.teams, scope.clients)
+    teams = request.teams
+    if teams is not None:
+        teams = (await find_teams(connection, viewer, teams, scope.clients)).placed(teams)
     await find_expected(connection, viewer, request, scope)
     if request.removal is not None:
         await check_removal(connection, viewer, request.removal, scope)
+        if request.options.run_at is not None:
+            await check_planned(connection, request.removal, scope)
     if request.kind is OperationKind.MIGRATE and request.migration is not None:
         find_billing(request.migration, scope)
-    return replace(request, access=access)
+    return replace(request, access=access, teams=teams)
 
 
 async def _keep_product(connection: AsyncConnection, scope: Scope, place: dict[str, int], cells: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import FromClause, Select, case, null, select
+from sqlalchemy import ColumnElement, FromClause, Select, case, null, select
 
 from models.operation import (
     OperationKind,
@@ -14,9 +14,11 @@ from models.operation import (
     OutcomeStatus,
     operation_cancellations,
     operation_retries,
+    operation_undos,
     operations,
 )
 from models.partner import partners
+from models.schedule import scheduled_operations
 from resolvers.cursor import SortKind
 from resolvers.operation.execute import DryRun
 from resolvers.page import Order, Page, PageRequest, Projection, totals
@@ -25,6 +27,8 @@ from resolvers.readable import readable_operations
 from resolvers.reader import Reader
 from resolvers.viewer import Viewer
 
+MOST_UNDONE = 100_000
+"""The most changes that are undone at once: each is looked at (N06)."""
 NEWEST_FIRST = Order("operation", SortKind.KEY, lambda rows: rows.c.id, descending=True)
 
 
@@ -51,12 +55,21 @@ class OperationRecord:
     """Why it FAILED, as a code."""
     cancelled_by_id: int | None = None
     retry_of_id: int | None = None
+    undo_of_id: int | None = None
+    run_at: datetime | None = None
+    """When it was to be carried out, if it was asked for ahead of time (P14)."""
     previewed: DryRun | None = None
 
     @property
     def dry_run(self) -> bool:
         """Says whether nothing was written (P02)."""
         return self.previewed is not None
+
+    @property
+    def can_undo(self) -> bool:
+        """Says whether the partner can take back what it did (N06); for each of its changes, a dry run of that says it."""
+        ended = self.state in {OperationState.COMPLETED, OperationState.CANCELLED, OperationState.FAILED}
+        return ended and not self.dry_run and self.requested_by_id is not None and 0 < self.applied <= MOST_UNDONE
 
     @property
     def done(self) -> int:
@@ -95,7 +108,33 @@ def _columns(_viewer: Viewer, rows: FromClause, source: FromClause) -> Select[An
         .where(operation_cancellations.c.operation_id == rows.c.id)
         .scalar_subquery(),
         select(operation_retries.c.retried_id).where(operation_retries.c.operation_id == rows.c.id).scalar_subquery(),
+        select(operation_undos.c.undone_id).where(operation_undos.c.operation_id == rows.c.id).scalar_subquery(),
+        select(scheduled_operations.c.run_at).where(scheduled_operations.c.operation_id == rows.c.id).scalar_subquery(),
     ).select_from(source)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFilter:
+    """What is None does not filter."""
+
+    states: tuple[OperationState, ...] | None = None
+    kinds: tuple[OperationKind, ...] | None = None
+    scheduled: bool | None = None
+    """Whether it waits for its time (P14)."""
+
+    @property
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Returns the conditions on the table of operations that the filter makes."""
+        found: list[ColumnElement[bool]] = []
+        if self.states is not None:
+            found.append(operations.c.state.in_(self.states))
+        if self.kinds is not None:
+            found.append(operations.c.kind.in_(self.kinds))
+        if self.scheduled is not None:
+            waiting = select(scheduled_operations.c.operation_id).where(scheduled_operations.c.taken_at.is_(None))
+            waits = operations.c.id.in_(waiting)
+            found.append(waits if self.scheduled else ~waits)
+        return found
 
 
 _OPERATIONS = Projection(operations, _columns, OperationRecord)
@@ -110,18 +149,26 @@ async def operations_by_partner(
     reader: Reader,
     parents: Sequence[PartnerRecord],
     *,
+    filter: OperationFilter = OperationFilter(),  # noqa: A002 the argument's name in the API
     page: PageRequest = PageRequest(),  # noqa: B008 an immutable value
 ) -> list[Page[OperationRecord]]:
     """Returns one page of each partner's operations, the newest first."""
-    choice = readable_operations(reader.viewer).where(operations.c.partner_id == partners.c.id)
+    ours = operations.c.partner_id == partners.c.id
+    choice = readable_operations(reader.viewer).where(ours, *filter.conditions)
     keys = [parent.id for parent in parents]
     return await _OPERATIONS.pages(reader, partners, keys, choice, order=NEWEST_FIRST, request=page)
 
 
-async def operation_totals_by_partner(reader: Reader, parents: Sequence[PartnerRecord]) -> list[int]:
+async def operation_totals_by_partner(
+    reader: Reader,
+    parents: Sequence[PartnerRecord],
+    *,
+    filter: OperationFilter = OperationFilter(),  # noqa: A002 the argument's name in the API
+) -> list[int]:
     """Returns how many operations each partner has had."""
     keys = [parent.id for parent in parents]
-    return await totals(reader, operations.c.partner_id, keys, readable_operations(reader.viewer))
+    choice = readable_operations(reader.viewer).where(*filter.conditions)
+    return await totals(reader, operations.c.partner_id, keys, choice)
 
 
 def of_dry_run(dry_run: DryRun) -> OperationRecord:

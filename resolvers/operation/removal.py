@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.asset import AssetKind, asset_holdings, asset_transfers, assets
-from models.dialect import insert_many
+from models.dialect import create_temporary, insert_many
 from models.grant import GrantStatus, grants, unexpired
 from models.member import MemberStatus, members
 from models.operation import OutcomeStatus, decisions
@@ -120,13 +120,56 @@ def check_token(token: str) -> None:
         )
 
 
+async def check_planned(connection: AsyncConnection, removal: Removal, scope: Scope) -> None:
+    """Refuses to plan a removal from targets that were not reviewed as they are now, whatever may change until it is due (F38, P14).
+
+    Raises:
+        RefusedError: STALE_REVIEW.
+    """
+    await create_temporary(connection, target_clients, target_members, target_pairs)
+    if scope.pairs is None:
+        unknown = {"position": 0, "class": 0, "has_teams": False, "edits_teams": False, "latest": None}
+        places = [{**unknown, "id": client.id, "account_id": client.account_id} for client in scope.clients]
+        people = [{"id": member.id, "position": 0, "user_id": member.user_id, "class": 0} for member in scope.members]
+        await insert_many(connection, target_clients, places)
+        await insert_many(connection, target_members, people)
+    else:
+        pairs = [
+            {"position": position, "member_id": member_id, "client_id": client_id, "class": 0, "expires_at": None}
+            for position, (member_id, client_id) in enumerate(scope.pairs)
+        ]
+        await insert_many(connection, target_pairs, pairs)
+    await check_reviewed(connection, removal, _target_grants(paired=scope.pairs is not None))
+
+
+async def check_reviewed(connection: AsyncConnection, removal: Removal, chosen: Select[Any]) -> None:
+    """Refuses grants, selected by their keys, that are not all as the review showed them (F38).
+
+    Raises:
+        RefusedError: STALE_REVIEW.
+    """
+    stamps = stamps_of(removal.issuer, removal.review_token)
+    other = 0
+    # To the end, even if there are others: drivers keep a cursor open that was not read to its end.
+    async for grant in stamped_grants(connection, stamped_rows(chosen)):
+        other += grant.stamp(removal.issuer) not in stamps
+    if other:
+        raise refuse(
+            RefusalCode.STALE_REVIEW,
+            "Access or assets have changed since the review, or were not part of it. Read removalReview again, and send its new "
+            "token; what changes from then on is what acceptChanges is about.",
+            "input",
+            "reviewToken",
+        )
+
+
 async def _reviewed(connection: AsyncConnection, removal: Removal, *, paired: bool) -> list[StampedGrant]:
     """Returns the targets' grants that are as the review showed them."""
     stamps = stamps_of(removal.issuer, removal.review_token)
-    if not stamps:
+    if not stamps and not removal.changed_too:
         return []
     present = stamped_grants(connection, stamped_rows(_target_grants(paired=paired)))
-    return [grant async for grant in present if grant.stamp(removal.issuer) in stamps]
+    return [grant async for grant in present if removal.changed_too or grant.stamp(removal.issuer) in stamps]
 
 
 def _target_grants(*, paired: bool) -> Select[Any]:

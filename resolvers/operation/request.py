@@ -1,5 +1,6 @@
 """What a caller asks of the write pipeline: which grants, which access, and how."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -99,20 +100,37 @@ class FromPermissions:
 
 
 @dataclass(frozen=True, slots=True)
+class CopiedGrant:
+    """What another person's grant was when a queued operation was asked for."""
+
+    state_id: int
+    set_version_id: int | None = None
+    teams: tuple["TeamRequest", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CopyFrom:
     """A copy of another person's grant (F50)."""
 
     grant_id: Key
+    copied: CopiedGrant | None = None
+    """As it was when a queued operation was asked for; None as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
 class DefaultSet:
     """Each person's own default set (F51)."""
 
+    versions: Mapping[int, int] | None = None
+    """By person: the version that was theirs when a queued operation was asked for; None for what is theirs now."""
+
 
 @dataclass(frozen=True, slots=True)
 class CurrentVersion:
     """The newest version of the set that each grant came from (P12)."""
+
+    versions: Mapping[int, int] | None = None
+    """By set: the version that was the newest when a queued operation was asked for; None for the newest now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +147,8 @@ class TeamRequest:
 
     team_id: Key
     primary: bool = False
+    account_id: int | None = None
+    """Whose team it was when it was asked for: it may be gone when it is to be given. None if nobody has looked yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +169,8 @@ class Removal:
     issuer: Issuer
     review_token: str
     reassign: tuple[Reassignment, ...] = ()
+    changed_too: bool = False
+    """Whether what has changed since the review is removed as well: for what was reviewed ahead of time (P14)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +197,13 @@ class OnExisting(StrEnum):
     CHANGE = "CHANGE"
 
 
+class OnCustomised(StrEnum):
+    """What bringing access to the newest version of its set does with what differs from the set (P12)."""
+
+    RESET = "RESET"
+    KEEP = "KEEP"
+
+
 @dataclass(frozen=True, slots=True)
 class Expiry:
     """A wish about the expiry: at a moment, or, with None, never."""
@@ -194,6 +223,8 @@ class WriteOptions:
     accept_lockout: bool = False
     include_self: bool = False
     reason: str | None = None
+    run_at: datetime | None = None
+    """When it is carried out, with the authority of then; None for now (P14)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +238,8 @@ class OperationRequest:
     teams: tuple[TeamRequest, ...] | None = None
     expiry: Expiry | None = None
     on_existing: OnExisting = OnExisting.SKIP
+    on_customised: OnCustomised = OnCustomised.RESET
+    """For REAPPLY."""
     expected_versions: tuple[tuple[Key, int], ...] = ()
     removal: Removal | None = None
     """For REMOVE; without it nothing needs to have been reviewed: the service itself, or the client, takes the access away."""
@@ -217,3 +250,5 @@ class OperationRequest:
     """Whether it can be tried again by itself; what is a part of something else, as somebody's leaving is, cannot."""
     checked: bool = False
     """Whether it was checked as a whole when it was queued, and a part of it is carried out now."""
+    extends: bool = False
+    """Whether the expiry only lengthens access, of those too who are deactivated (P05)."""

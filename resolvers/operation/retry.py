@@ -8,16 +8,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.database import Database
-from models.operation import OperationState, OutcomeStatus, operation_retries, operations
+from models.operation import OperationKind, OperationState, OutcomeStatus, operation_retries, operations
 from models.outcome import outcomes
 from models.table import now
 from resolvers.error import RefusalCode, refuse
 from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.issuer import Issuer
 from resolvers.operation.execute import DryRun, preview, run
+from resolvers.operation.expected import seen_again
 from resolvers.operation.queue import QueueLimits
 from resolvers.operation.removal import check_token
-from resolvers.operation.request import AsWished, FromSet, OperationRequest, Pairs, WriteOptions
+from resolvers.operation.request import (
+    AsWished,
+    CopyFrom,
+    CurrentVersion,
+    DefaultSet,
+    FromSet,
+    Key,
+    OperationRequest,
+    Pairs,
+    RequestedAccess,
+    WriteOptions,
+)
 from resolvers.operation.stored_request import read_again
 from resolvers.readable import readable_operations
 from resolvers.viewer import Viewer
@@ -36,6 +48,8 @@ class Retry:
     rejected_too: bool = False
     review_token: str | None = None
     """For removals: the token of a new review, for the old one may be what was wrong (STALE_REVIEW)."""
+    expected_versions: tuple[tuple[Key, int], ...] = ()
+    """What whoever asks has seen by now, where it is no longer what was sent the first time (CONFLICT, P03)."""
     accept_lockout: bool | None = None
     """None as it was asked for the first time."""
     dry_run: bool = False
@@ -53,7 +67,7 @@ async def retry_operation(
 
     Raises:
         RefusedError: NOT_FOUND (T1), FORBIDDEN or NOT_A_PARTNER (F01, F02), CONFLICT if the operation has not ended or cannot be
-            tried again, INVALID_INPUT if nothing in it failed.
+            tried again, INVALID_INPUT if nothing in it failed, and as ``seen_again``.
     """
     async with database.write() as session:
         first = await remembered(session, call)
@@ -108,8 +122,16 @@ async def _request(connection: AsyncConnection, viewer: Viewer, retry: Retry) ->
             "This operation is part of something else, or was not asked for in the manager: ask for that again instead.",
             *_FIELD,
         )
+    expected = await seen_again(connection, viewer, request.expected_versions, retry.expected_versions, pairs)
+    request = replace(request, expected_versions=expected)
     if isinstance(request.access, AsWished):
-        # What was wanted in each cell is in the caller's file and not here.
+        # What was wanted in each cell is in the caller's file, or in what was undone, and not here.
+        if request.kind is OperationKind.UNDO:
+            raise refuse(
+                RefusalCode.CONFLICT,
+                "This operation undoes another one: undo that again instead; what was taken back already stays so.",
+                *_FIELD,
+            )
         raise refuse(
             RefusalCode.CONFLICT,
             "An access matrix is tried again by applying the file again: what is as wanted by now stays as it is.",
@@ -129,7 +151,7 @@ def _again(request: OperationRequest, retry: Retry, *, by_the_same: bool) -> Ope
 
     What somebody else has agreed to, be it a lockout or a change of their own access, nobody agrees to by trying again.
     """
-    options: WriteOptions = replace(request.options, dry_run=retry.dry_run)
+    options: WriteOptions = replace(request.options, dry_run=retry.dry_run, run_at=None)
     if not by_the_same:
         options = replace(options, accept_lockout=False, include_self=False)
     if retry.accept_lockout is not None:
@@ -137,14 +159,26 @@ def _again(request: OperationRequest, retry: Retry, *, by_the_same: bool) -> Ope
     if retry.reason is not None:
         options = replace(options, reason=retry.reason)
     removal = request.removal
-    if removal is not None and retry.review_token is not None:
-        check_token(retry.review_token)
-        removal = replace(removal, review_token=retry.review_token)
-    access = request.access
-    if isinstance(access, FromSet):
-        # What has been taken out of the set meanwhile is given to nobody any more.
-        access = replace(access, version_id=None)
-    return replace(request, access=access, options=options, removal=removal, checked=True)
+    if removal is not None:
+        # What changed until an operation was due was agreed to for then only (F38).
+        removal = replace(removal, changed_too=False)
+        if retry.review_token is not None:
+            check_token(retry.review_token)
+            removal = replace(removal, review_token=retry.review_token)
+    return replace(request, access=_as_now(request.access), options=options, removal=removal, checked=True)
+
+
+def _as_now(access: RequestedAccess | None) -> RequestedAccess | None:
+    """Returns the access as it is asked for now: what has been taken out of a set meanwhile is given to nobody any more."""
+    match access:
+        case FromSet():
+            return replace(access, version_id=None)
+        case CopyFrom():
+            return replace(access, copied=None)
+        case DefaultSet() | CurrentVersion():
+            return replace(access, versions=None)
+        case _:
+            return access
 
 
 async def _operation(connection: AsyncConnection, viewer: Viewer, retry: Retry) -> Any:

@@ -9,7 +9,9 @@ from models.operation import OutcomeStatus
 from models.permission.catalogue import Catalogue
 from models.permission.level import PermissionLevel
 from models.permission.state import State
+from resolvers.operation.lockdown import Lockdown
 from resolvers.operation.outcome_code import OutcomeCode
+from resolvers.operation.term import Term
 from resolvers.operation.wish import Wish
 
 OWN_PERSON = "OWN"
@@ -32,6 +34,10 @@ class ClientFacts:
     """The copied grant came from another client's own set, which is unknown here (F49)."""
     dropped_teams: tuple[int, ...] = ()
     """The copied grant's teams that this client does not have (E27)."""
+    lockdown: Lockdown | None = None
+    """What access must be exactly, where it is locked to permission sets and permissions are asked for (P27)."""
+    term: Term = Term()  # noqa: RUF009 an immutable value
+    """How the end that is asked for lies to what is allowed here (P04)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +150,8 @@ class Situation:
     """What is wanted here, where each cell has a wish of its own (P28)."""
     vanished: bool = False
     """The grant on which the wish was made is not there any more."""
+    term: Term = Term()  # noqa: RUF009 an immutable value
+    """How the end that is asked for here lies to what is allowed (P04)."""
 
     def reaches_by_team(self, gained: State, after: State, catalogue: Catalogue) -> bool:
         """Says whether the person would see, at TEAM level, records of a team that the actor is not in (E6)."""

@@ -7,38 +7,24 @@ from typing import Any
 from models.asset import AssetKind
 from models.grant import Seat
 from models.operation import OperationKind, RuleMode
-from models.permission.level import PermissionLevel
 from resolvers.issuer import Issuer
 from resolvers.operation.request import (
-    AsWished,
     BillingChoice,
-    CopyFrom,
-    CurrentVersion,
-    DefaultSet,
     Existing,
     Expiry,
-    FromPermissions,
-    FromSet,
     Migration,
+    OnCustomised,
     OnExisting,
     OperationRequest,
     Reassignment,
     Removal,
-    RequestedAccess,
     Targets,
-    TeamRequest,
     WriteOptions,
 )
+from resolvers.operation.stored_access import access_again, stored_access, stored_teams, teams_again
 
 NO_TARGETS = Existing((), ())
 """Stands in a request that was read again: its targets are rows of their own."""
-
-_PLAIN: dict[str, type[DefaultSet | CurrentVersion | AsWished]] = {
-    "defaultSet": DefaultSet,
-    "currentVersion": CurrentVersion,
-    "asWished": AsWished,
-}
-"""The forms of access that say nothing more."""
 
 
 def stored(request: OperationRequest, *, with_review: bool = False) -> str:
@@ -51,13 +37,14 @@ def stored(request: OperationRequest, *, with_review: bool = False) -> str:
     options = request.options
     kept: dict[str, Any] = {
         "kind": request.kind.value,
-        "access": _stored_access(request.access),
+        "access": None if request.access is None else stored_access(request.access),
         "seat": request.seat and request.seat.value,
-        "teams": None if request.teams is None else [[team.team_id, team.primary] for team in request.teams],
+        "teams": None if request.teams is None else stored_teams(request.teams),
         "expiry": None
         if request.expiry is None
         else [request.expiry.at and request.expiry.at.isoformat(), request.expiry.of_cell],
         "onExisting": request.on_existing.value,
+        "onCustomised": request.on_customised.value,
         "expectedVersions": [list(version) for version in request.expected_versions],
         "removal": request.removal and _stored_removal(request.removal, with_review=with_review),
         "migration": request.migration and _stored_migration(request.migration),
@@ -67,7 +54,9 @@ def stored(request: OperationRequest, *, with_review: bool = False) -> str:
             "acceptLockout": options.accept_lockout,
             "includeSelf": options.include_self,
             "reason": options.reason,
+            **({"runAt": options.run_at.isoformat()} if options.run_at else {}),
         },
+        "extends": request.extends or None,
     }
     return json.dumps({name: value for name, value in kept.items() if value is not None}, ensure_ascii=False)
 
@@ -82,13 +71,20 @@ def read_again(text: str, issuer: Issuer, targets: Targets = NO_TARGETS) -> Oper
     return OperationRequest(
         kind=OperationKind(kept["kind"]),
         targets=targets,
-        access=_access(kept.get("access")),
+        access=access_again(kept["access"]) if "access" in kept else None,
         seat=Seat(kept["seat"]) if "seat" in kept else None,
-        teams=tuple(TeamRequest(*team) for team in kept["teams"]) if "teams" in kept else None,
+        teams=teams_again(kept["teams"]) if "teams" in kept else None,
         expiry=None if expiry is None else Expiry(expiry[0] and datetime.fromisoformat(expiry[0]), *expiry[1:]),
         on_existing=OnExisting(kept["onExisting"]),
+        on_customised=OnCustomised(kept.get("onCustomised", OnCustomised.RESET)),
         expected_versions=tuple((key, version) for key, version in kept.get("expectedVersions", ())),
-        removal=removal and Removal(issuer, removal["reviewToken"], tuple(map(_reassignment, removal["reassign"]))),
+        removal=removal
+        and Removal(
+            issuer,
+            removal["reviewToken"],
+            tuple(map(_reassignment, removal["reassign"])),
+            removal.get("changedToo", False),
+        ),
         migration=migration
         and Migration(migration["keepBilling"], tuple(BillingChoice(*choice) for choice in migration["choices"])),
         options=WriteOptions(
@@ -97,43 +93,17 @@ def read_again(text: str, issuer: Issuer, targets: Targets = NO_TARGETS) -> Oper
             accept_lockout=options["acceptLockout"],
             include_self=options["includeSelf"],
             reason=options["reason"],
+            run_at=datetime.fromisoformat(options["runAt"]) if "runAt" in options else None,
         ),
+        extends=kept.get("extends", False),
     )
-
-
-def _stored_access(access: RequestedAccess | None) -> list[Any] | None:
-    match access:
-        case None:
-            return None
-        case FromSet(set_id=set_id, version_id=version_id):
-            return ["permissionSet", set_id, version_id]
-        case FromPermissions(permissions=permissions):
-            return ["permissions", *([key, level.value] for key, level in permissions)]
-        case CopyFrom(grant_id=grant_id):
-            return ["copyFrom", grant_id]
-        case DefaultSet() | CurrentVersion() | AsWished():
-            return [next(form for form, made in _PLAIN.items() if isinstance(access, made))]
-
-
-def _access(kept: list[Any] | None) -> RequestedAccess | None:
-    if kept is None:
-        return None
-    form, *rest = kept
-    match form:
-        case "permissionSet":
-            return FromSet(*rest)
-        case "permissions":
-            return FromPermissions(tuple((key, PermissionLevel(level)) for key, level in rest))
-        case "copyFrom":
-            return CopyFrom(*rest)
-        case _:
-            return _PLAIN[form]()
 
 
 def _stored_removal(removal: Removal, *, with_review: bool) -> dict[str, Any]:
     return {
         "reviewToken": removal.review_token if with_review else "",
         "reassign": [[rule.client_id, rule.kind and rule.kind.value, rule.to_id] for rule in removal.reassign],
+        **({"changedToo": True} if removal.changed_too else {}),
     }
 
 

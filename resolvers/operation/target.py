@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.account import accounts
 from models.client import clients
+from models.expiry import expiry_rules
 from models.member import MemberKind, MemberStatus, members
 from models.permission_set import permission_set_versions, permission_sets
+from resolvers.operation.term import shorter
 from resolvers.readable import readable_clients, readable_members
 from resolvers.viewer import Viewer
 
@@ -27,6 +29,8 @@ class TargetClient:
     account_id: int
     ceiling_id: int | None
     tiers: str
+    longest_days: int | None = None
+    """For how many days access may be given here at most (P04)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,11 @@ def client_rows(viewer: Viewer, *, locked: bool) -> Select[Any]:
             clients.c.ceiling_id,
             accounts.c.tiers,
             clients.c.sort_name,
+            clients.c.longest_days,
+            expiry_rules.c.longest_days.label("longest_of_partner"),
         )
         .join(accounts, accounts.c.id == clients.c.account_id)
+        .outerjoin(expiry_rules, expiry_rules.c.partner_id == clients.c.partner_id)
         .where(clients.c.id.in_(readable_clients(viewer)))
         .order_by(clients.c.id)
     )
@@ -88,7 +95,8 @@ def member_rows(viewer: Viewer, *, locked: bool) -> Select[Any]:
 
 def client_of(row: Row[Any]) -> TargetClient:
     """Returns the client of a row of ``client_rows``."""
-    return TargetClient(row.id, row.partner_id, row.account_id, row.ceiling_id, row.tiers)
+    longest = shorter(row.longest_days, row.longest_of_partner)
+    return TargetClient(row.id, row.partner_id, row.account_id, row.ceiling_id, row.tiers, longest)
 
 
 def member_of(row: Row[Any]) -> TargetMember:

@@ -1,7 +1,7 @@
 """Teams that are to be given: which of them each client has, and whether the actor may give them (F54, E6)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,6 +24,14 @@ class TeamPlan:
     """The teams asked for, by client; a team of one client's account means nothing in the others."""
 
     by_client: Mapping[int, tuple[TeamRequest, ...]] = field(default_factory=dict)
+    accounts: Mapping[int, int] = field(default_factory=dict)
+    """By team, whose it is."""
+    gone: frozenset[int] = frozenset()
+    """The clients that had one of the teams when it was asked for, and have it no more."""
+
+    def placed(self, asked: tuple[TeamRequest, ...]) -> tuple[TeamRequest, ...]:
+        """Returns the teams asked for with whose they are, so that it can be told where one is missed when it is gone."""
+        return tuple(replace(t, account_id=self.accounts.get(t.team_id or 0, t.account_id)) for t in asked)
 
     def held(self, actor: Actor, client_id: int) -> bool:
         """Says whether the actor may give the teams asked for in a client: by being in them, or by editing teams."""
@@ -48,12 +56,21 @@ async def find_teams(
     found: Sequence[TargetClient],
     *,
     copied: bool = False,
+    checked: bool = False,
 ) -> TeamPlan:
     """Returns which of the teams belong to which target client; asking for none takes everybody out of all teams.
 
+    Args:
+        connection: of the transaction.
+        viewer: who asks.
+        asked: the teams.
+        found: the clients.
+        copied: whether they are a copied grant's: those that a client does not have are dropped (E27).
+        checked: whether they were found when they were asked for: a team that is gone since then is missed where it was.
+
     Raises:
-        RefusedError: NOT_FOUND for a team of none of the clients, INVALID_INPUT for two primary teams in one client. Copied
-            teams of another client are dropped instead (E27).
+        RefusedError: NOT_FOUND for a team of none of the clients, unless copied or checked; INVALID_INPUT for two primary teams
+            in one client.
     """
     if not asked:
         return TeamPlan({client.id: () for client in found})
@@ -63,8 +80,10 @@ async def find_teams(
     )
     account_of: dict[int, int] = {row.id: row.account_id for row in rows}
     accounts = {client.account_id for client in found}
-    if not copied:
+    if not copied and not checked:
         _check_known(asked, account_of, accounts)
+    missing = [team.account_id for team in asked if (team.team_id or 0) not in account_of]
+    gone = {account_id for account_id in missing if account_id is not None or not copied}
     merged = {team.team_id: team for team in asked}
     by_account: dict[int, list[TeamRequest]] = {}
     for team in merged.values():
@@ -72,7 +91,12 @@ async def find_teams(
             by_account.setdefault(account_id, []).append(team)
     if any(sum(team.primary for team in listed) > 1 for listed in by_account.values()):
         raise refuse(RefusalCode.INVALID_INPUT, "A person has one primary team in a client.", "input", "teams")
-    return TeamPlan({c.id: tuple(by_account[c.account_id]) for c in found if c.account_id in by_account})
+    return TeamPlan(
+        {c.id: tuple(by_account[c.account_id]) for c in found if c.account_id in by_account},
+        account_of,
+        # What was asked for before it was kept whose a team is may be missed anywhere.
+        frozenset(client.id for client in found if client.account_id in gone or None in gone),
+    )
 
 
 def _check_known(asked: Sequence[TeamRequest], account_of: Mapping[int, int], accounts: set[int]) -> None:

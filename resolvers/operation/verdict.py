@@ -35,18 +35,11 @@ class Verdicts:
 
     def rejected_twin(self, number: int, code: OutcomeCode) -> int:
         """Returns the number of the decision that rejects what this one would have applied."""
-        return self._unchanged(number, OutcomeStatus.REJECTED, code)
-
-    def failed_twin(self, number: int, code: OutcomeCode) -> int:
-        """Returns the number of the decision that says that this one could not be carried out."""
-        return self._unchanged(number, OutcomeStatus.FAILED, code)
-
-    def _unchanged(self, number: int, status: OutcomeStatus, code: OutcomeCode) -> int:
         decision = self[number]
         return self.number(
             replace(
                 decision,
-                status=status,
+                status=OutcomeStatus.REJECTED,
                 code=code,
                 requested=decision.before,
                 dropped=0,

@@ -42,13 +42,30 @@ from resolvers.operation.verdict import Verdicts
 class CellWriter:
     """Writes the decided cells of one operation, inside the transaction in which they were decided."""
 
-    def __init__(self, connection: AsyncConnection, operation_id: int, partner_id: int, at: datetime) -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        operation_id: int,
+        partner_id: int,
+        at: datetime,
+        block_id: int | None = None,
+    ) -> None:
+        """Begins with nothing written.
+
+        Args:
+            connection: of the transaction.
+            operation_id: the operation.
+            partner_id: whose it is.
+            at: when it happens.
+            block_id: the block of the timeline, if it is not the one with the operation's own key.
+        """
         self._connection = connection
         self.operation_id = operation_id
         self._partner_id = partner_id
         self.at = at
         self.ends_grants = False
         self._key = literal(operation_id * CELLS, BigInteger) + cells.c.position
+        self._block_id = block_id
         ours = and_(decisions.c.operation_id == operation_id, decisions.c.number == cells.c.decision)
         self._decided = cells.join(decisions, ours)
 
@@ -109,7 +126,7 @@ class CellWriter:
             "state_id": decisions.c.after_state_id,
             "set_version_id": decisions.c.set_version_id,
             "customised": decisions.c.customised,
-            "expires_at": _afterwards(expiry) if expiry else null(),
+            "expires_at": _afterwards(expiry) if expiry else cells.c.until,
             "version": literal(1),
             "granted_by_id": literal(granted_by_id, grants.c.granted_by_id.type),
             "since": literal(self.at, grants.c.since.type),
@@ -161,9 +178,10 @@ class CellWriter:
         """Writes a timeline entry for each applied cell (F55, E26)."""
         moment = timeline_entries.c.at.type
         before_expiry: ColumnElement[Any] = cells.c.expires_at
-        after_expiry = _afterwards(expiry) if expiry else before_expiry
+        unsaid = case((cells.c.grant_id.is_(None), cells.c.until), else_=before_expiry)
+        after_expiry = _afterwards(expiry) if expiry else unsaid
         columns = {
-            "id": self._key,
+            "id": literal((self._block_id or self.operation_id) * CELLS, BigInteger) + cells.c.position,
             "operation_id": literal(self.operation_id, BigInteger),
             "partner_id": literal(self._partner_id, BigInteger),
             "account_id": cells.c.account_id,
@@ -201,6 +219,7 @@ class CellWriter:
             "grant_id": func.coalesce(cells.c.grant_id, made),
             "decision": cells.c.decision,
             "status": decisions.c.status,
+            "block_id": literal(self._block_id, BigInteger),
         }
         statement = select(*columns.values()).select_from(self._decided)
         await self._connection.execute(insert(outcomes).from_select(list(columns), statement))

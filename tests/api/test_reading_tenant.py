@@ -11,6 +11,7 @@ from models.partner import PartnerProgram
 from schema.node import encode
 from tests.api.caller import QUERIES, Caller, operation
 from tests.factory import Factory
+from tests.life_factory import LifeFactory
 
 NODES = "query($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }"
 ROOTS = (
@@ -75,7 +76,9 @@ async def test_someone_without_rights_finds_only_themselves(factory: Factory) ->
     assert await caller.code(own, id=encode("Member", person.id)) == "FORBIDDEN"
 
 
-async def test_another_partners_rows_look_like_rows_that_do_not_exist(factory: Factory) -> None:
+async def test_another_partners_rows_look_like_rows_that_do_not_exist(
+    factory: Factory, life_factory: LifeFactory
+) -> None:
     """T1: by id, by Hub ID, by e-mail and through a shared account; garbage ids are null as well (R2)."""
     partner, other = await factory.partner(), await factory.partner()
     viewer, foreign = await factory.member(partner), await factory.member(other)
@@ -90,6 +93,7 @@ async def test_another_partners_rows_look_like_rows_that_do_not_exist(factory: F
         "Grant": (await factory.grant(theirs, foreign)).id,
         "PermissionSet": (await factory.permission_set(other, {"contacts.view": "ALL"})).id,
         "Team": (await factory.team(alone)).id,
+        "TemplateLockdown": await life_factory.lockdown(other, foreign),
     }
     caller = await Caller.signed_in(factory, viewer)
     garbage = [

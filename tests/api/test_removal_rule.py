@@ -246,7 +246,7 @@ async def test_r9_a_contractor_of_two_partners_keeps_the_others_access(factory: 
 
 
 async def test_r10_expired_access_is_not_reactivated_and_the_message_says_the_way(factory: Factory) -> None:
-    """Active: extended by changeAccess; deactivated as well: removed and given anew."""
+    """Extended by extendAccess; deactivated as well: reactivated then, or removed and given anew."""
     story = await Story.begin(factory)
     active, idle = await factory.members(story.partner, 2)
     await factory.grant(story.client, active, CONTACTS, expires_at=PAST)
@@ -254,8 +254,8 @@ async def test_r10_expired_access_is_not_reactivated_and_the_message_says_the_wa
     for person in (active, idle):
         told = await one(story, REACTIVATE, person)
         assert told.verdict == ("REJECTED", "EXPIRED")
-    assert "Extend it with changeAccess" in told.node["message"]
-    assert "remove it and grant access anew" in told.node["message"]
+    assert "Extend it with extendAccess" in told.node["message"]
+    assert "then reactivate it" in told.node["message"]
     assert (await story.change(active, expiresAt="2099-01-01T00:00:00Z")).verdict == APPLIED
     assert (await one(story, REMOVE, idle)).verdict == APPLIED
     assert (await story.grant(idle, permissions(CONTACTS))).verdict == APPLIED

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from models.api_token import api_tokens
 from models.broadcaster import Broadcaster
@@ -19,6 +19,7 @@ from models.timeline_entry import timeline_entries
 from resolvers.issuer import EPHEMERAL
 from resolvers.operation.chunk import work_once
 from resolvers.operation.queue import QueueLimits
+from resolvers.timeline_chain.block import open_block
 from resolvers.timeline_feed import ENTRIES_AT_ONCE
 from schema.node import decode_key, encode
 from tests.api.subscriber import ENTRIES, PROGRESS, Subscriber
@@ -213,6 +214,7 @@ async def test_the_services_own_operations_are_among_them(
         async with database.write() as session:
             connection = await session.connection()
             await connection.execute(update(operations).values(partner_id=None, reason="The catalogue has gained."))
+            open_block(connection, await connection.scalar(select(func.max(operations.c.id))) or 0)
             touch(connection, ("timeline", story.partner.id))
         entry = await stream.next()
     assert (entry["operation"], entry["reason"]) == (None, "The catalogue has gained.")

@@ -17,6 +17,7 @@ from models.notice import CHANNEL, Sender, sending
 from models.operation import operations
 from models.timeline_entry import timeline_entries
 from resolvers.operation.queue import QueueLimits
+from resolvers.timeline_chain.block import open_block
 from tests.api.subscriber import ENTRIES, PATIENCE_SECONDS, PROGRESS, Subscriber
 from tests.api.test_subscription import VIEW, begin, queue, work
 from tests.api.write_story import node_id
@@ -147,6 +148,7 @@ async def _copy_of_newest(connection: Any) -> int:
     of_newest = select(timeline_entries).where(timeline_entries.c.operation_id == newest["id"])
     entry = dict((await connection.execute(of_newest)).mappings().one())
     await connection.execute(insert(timeline_entries).values({**entry, "operation_id": key, "id": key << 24}))
+    open_block(connection, key)
     touch(connection, ("timeline", newest["partner_id"]))
     return int(key)
 

@@ -13,16 +13,21 @@ from sqlalchemy import ColumnElement, FromClause, Select, Table, func, select, t
 
 from models.access_link import access_links, link_approvals
 from models.account import accounts
+from models.activity import activity_days, activity_events, last_activities
 from models.client import clients
 from models.confirmation_link import confirmation_links
 from models.database import Database
 from models.feedback import permission_issues
 from models.grant import AccessType, grants
+from models.hand_off import hand_offs
 from models.member import members
 from models.operation import CELLS, operations
 from models.partner import partners
 from models.permission_set import permission_sets
+from models.pod import pods
+from models.schedule import scheduled_leaves
 from models.team import teams
+from models.template_lockdown import template_lockdowns
 from models.timeline_entry import timeline_entries
 from models.user import users
 from resolvers import readable
@@ -41,13 +46,25 @@ ALL_ROWS = {
     "readable_grants": grants,
     "readable_teams": teams,
     "readable_permission_sets": permission_sets,
+    "readable_account_sets": permission_sets,
+    "readable_lockdowns": template_lockdowns,
+    "readable_account_lockdowns": template_lockdowns,
     "readable_timeline": timeline_entries,
     "readable_account_timeline": timeline_entries,
+    "readable_activity": activity_events,
+    "readable_account_activity": activity_events,
+    "readable_activity_days": activity_days,
+    "readable_account_activity_days": activity_days,
+    "readable_last_activity": last_activities,
+    "readable_account_last_activity": last_activities,
     "readable_access_links": access_links,
     "readable_link_approvals": link_approvals,
     "readable_confirmation_links": confirmation_links,
     "readable_answered_links": confirmation_links,
     "readable_operations": operations,
+    "readable_hand_offs": hand_offs,
+    "readable_pods": pods,
+    "readable_scheduled_leaves": scheduled_leaves,
     "readable_account_partners": clients,
     "readable_accounts": accounts,
 }
@@ -62,7 +79,7 @@ def no_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes every function of the filter select all rows, wherever it was imported to."""
 
     def everything(table: Table) -> Callable[..., Select[Any]]:
-        return lambda _viewer: select(table.c.id)
+        return lambda _viewer: select(table.c.id if "id" in table.c else table)
 
     def known(_viewer: Any, _rows: FromClause) -> ColumnElement[bool]:
         return true()
@@ -97,15 +114,19 @@ async def foreign(factory: Factory, life_factory: LifeFactory) -> Foreign:
     person = await factory.member(partner)
     client = await factory.client(partner)
     await life_factory.assets(client, person)
+    await life_factory.activity(client, person)
     team = await factory.team(client)
     grant = await factory.partner_admin(client, person, teams=[team])
+    ours = await factory.permission_set(partner, {"contacts.view": "ALL"})
     keys = {
         "Partner": partner.id,
         "Client": client.id,
         "Member": person.id,
         "Grant": grant.id,
-        "PermissionSet": (await factory.permission_set(partner, {"contacts.view": "ALL"})).id,
+        "PermissionSet": ours.id,
+        "Pod": await life_factory.pod(grant, ours, await factory.member(partner)),
         "Team": team.id,
+        "TemplateLockdown": await life_factory.lockdown(partner, person),
         "Operation": grant.id // CELLS,
         "AccessLink": (await life_factory.access_link(person)).id,
         "ConfirmationLink": (await life_factory.confirmation_link(client, person, [person])).id,
@@ -202,11 +223,14 @@ async def test_an_accounts_person_sees_only_the_agencies_of_the_account(
     await factory.own_person(account, person, access_type=AccessType.SUPER_ADMIN)
     caller = await Caller.signed_in(factory, person)
     query = """query($hub: String!) { account(by: { hubId: $hub }) {
-        partners { name people { totalCount } } pendingInvitations { partnerName } timeline { totalCount nodes { id } } } }"""
+        partners { name people { totalCount } } pendingInvitations { partnerName } timeline { totalCount nodes { id } }
+        activity { totalCount nodes { id } } } }"""
     found = (await caller.data(query, hub=str(foreign.client.hub_id)))["account"]
     listed = [len(found["partners"]), len(found["pendingInvitations"]), found["timeline"]["totalCount"]]
     # The account itself is no tenant's. What it is asked is read past the wall, so that is narrowed on both.
     assert listed == ([1, 0, listed[2] or 1] if database.is_sqlite else [0, 0, 0])
+    told = [found["activity"]["totalCount"], len(found["activity"]["nodes"])]
+    assert told == ([1, 1] if database.is_sqlite else [0, 0])
     ids = [foreign.id(name) for name in foreign.keys]
     found_nodes = [node["__typename"] for node in (await caller.data(NODES, ids=ids))["nodes"] if node]
     assert found_nodes == (list(foreign.keys) if database.is_sqlite else [])

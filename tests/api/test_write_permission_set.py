@@ -1,10 +1,12 @@
 """A partner's own permission sets: making, versions, applying again, ending; default sets (F13, F51, P12)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from models.member import ManagerRights
+from resolvers.operation.queue import QueueLimits
 from schema.node import encode
 from tests.api.write_story import APPLIED, NO_CHANGE, Story, contents, node_id, permissions, product
 from tests.factory import Factory
@@ -84,6 +86,30 @@ async def test_p12_an_edit_makes_a_version_and_grants_are_brought_to_it_under_th
     everybody = product([plain, other, deactivated], [story.client])
     told = await story.outcomes("reapplyPermissionSet", targets=everybody)
     assert [outcome.verdict for outcome in told] == [NO_CHANGE, NO_CHANGE, ("REJECTED", "NOT_FOUND")]
+
+
+async def test_p12_what_differs_from_the_set_is_kept_if_that_is_asked_for(factory: Factory) -> None:
+    """What was added stays, what was taken out stays out; the rule bounds the rest, also for what waits in the queue."""
+    story = await Story.begin(factory, {"contacts.view": "ALL", "deals.view": "ALL", "tasks.view": "ALL"})
+    made = await make(story, {"contacts.view": "ALL", "tasks.view": "ALL"})
+    plain, customised, queued = await factory.members(story.partner, 3)
+    for person in (plain, customised, queued):
+        await story.grant(person, {"permissionSet": made["id"]})
+    for person in (customised, queued):
+        await story.change(person, permissions({"contacts.view": "TEAM", "deals.view": "ALL"}))
+    levels = {"contacts.view": "ALL", "tasks.view": "ALL", "reports.view": "ALL", "deals.view": "OWNED"}
+    await edit(story, "updatePermissionSet", permissionSet=made["id"], **permissions(levels))
+    kept = {"contacts.view": "TEAM", "deals.view": "ALL"}
+    for person, limits, held in (
+        (plain, story.limits, {"contacts.view": "ALL", "tasks.view": "ALL", "deals.view": "OWNED"}),
+        (customised, story.limits, kept),
+        (queued, QueueLimits(queue_above=0), kept),
+    ):
+        (told,) = await replace(story, limits=limits).outcomes(
+            "reapplyPermissionSet", targets=product([person], [story.client]), onCustomised="KEEP"
+        )
+        assert (told.verdict, told.held, told.withheld) == (APPLIED, held, {"reports.view": "ALL"})
+        assert (told.grant["permissionSetVersion"], told.grant["customised"]) == (2, True)
 
 
 async def test_p12_a_new_version_with_the_same_permissions_is_remembered_all_the_same(factory: Factory) -> None:
@@ -211,6 +237,40 @@ async def test_f02_viewing_rights_change_no_set(factory: Factory) -> None:
     assert (await refused(reader, "createPermissionSet", name="N", permissions=[]))["code"] == "FORBIDDEN"
     assert (await refused(reader, "updatePermissionSet", permissionSet=made["id"], name="N"))["code"] == "FORBIDDEN"
     assert (await refused(reader, "deletePermissionSet", permissionSet=made["id"]))["code"] == "FORBIDDEN"
+
+
+async def test_f51_many_people_get_the_same_default_set_at_once_or_none_of_them(factory: Factory) -> None:
+    story = await Story.begin(factory)
+    query = """mutation($input: SetDefaultPermissionSetInput!) { setDefaultPermissionSet(input: $input) {
+      userErrors { code field } member { id } members { id defaultPermissionSet { id } } } }"""
+    people, ours = await factory.members(story.partner, 3), node_id(await factory.built_in_set("sales"))
+    listed = [node_id(person) for person in (*people, people[0])]
+
+    async def answer(**values: Any) -> Any:
+        data, codes = await story.run(query, input=values)
+        assert codes == []
+        return data["setDefaultPermissionSet"]
+
+    done = await answer(members=listed, permissionSet=ours)
+    assert (done["userErrors"], done["member"]) == ([], None)
+    assert done["members"] == [{"id": key, "defaultPermissionSet": {"id": ours}} for key in listed[:3]]
+    told = await story.outcomes("grantAccess", targets=product(people, [story.client]), access={"defaultSet": True})
+    assert [outcome.grant["permissionSet"] for outcome in told] == [{"id": ours}] * 3
+    foreign = node_id(await factory.member(await factory.partner()))
+    before = await contents(factory.database)
+    for values, code, places in (
+        ({"members": [listed[0], foreign, "x"]}, "NOT_FOUND", [["input", "members", "1"], ["input", "members", "2"]]),
+        ({"members": []}, "INVALID_INPUT", [["input", "members"]]),
+        ({"members": listed[:1] * 1_001}, "INVALID_INPUT", [["input", "members"]]),
+        ({"members": listed, "member": listed[0]}, "INVALID_INPUT", [["input"]]),
+        ({}, "INVALID_INPUT", [["input"]]),
+    ):
+        refused = await answer(permissionSet=None, **values)
+        assert refused["userErrors"] == [{"code": code, "field": place} for place in places]
+        assert refused["members"] == []
+    assert await contents(factory.database) == before
+    cleared = await answer(members=listed, permissionSet=None)
+    assert [person["defaultPermissionSet"] for person in cleared["members"]] == [None] * 3
 
 
 async def test_f51_a_default_set_is_built_in_or_the_partners_own(factory: Factory) -> None:

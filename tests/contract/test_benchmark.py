@@ -6,13 +6,16 @@ from contextlib import closing
 from pathlib import Path
 
 import orjson
+import psycopg
 import pytest
 from sqlalchemy.engine import URL
 
-from benchmarks import bulk, durable, scale
+from benchmarks import activity, bulk, durable, processes, scale
 from benchmarks.page import answer_of_schema, fill
 from benchmarks.peer.clients_page import clients_page, connect
+from benchmarks.peer.database_process import cpu_meter
 from benchmarks.peer.ecosystem import bulk_speed
+from benchmarks.peer.load import Load, as_bytes, load
 from benchmarks.peer.process import Measurement, measure
 from benchmarks.peer.served import FailedAnswerError, Request, ask, serving
 from benchmarks.peer.write import Way
@@ -87,6 +90,12 @@ def test_ecosystems_are_made_or_found_and_asked_in_turns(capsys: pytest.CaptureF
             assert all(len(rounds) == 1 for each in taken.values() for rounds in each)
             with closing(service.connect()) as connection, pytest.raises(FailedAnswerError):
                 ask(connection, Request.of("nobody", "{ viewer { user { id } } }", {}))
+            with pytest.raises(FailedAnswerError, match="401"):
+                load([service], [as_bytes(Request.of("nobody", "{ viewer { user { id } } }", {}))], 1, 0.1)
+            with pytest.raises(FailedAnswerError, match="nothing"):
+                load([service], [as_bytes(Request.of(found[0].askers[0].token, "{ nothing }", {}))], 1, 0.1)
+            loaded = processes.measure(found[0], [service] * 2, connections=3, seconds=0.1, rounds=1, warm=1)
+            processes.report(loaded, 2)
             assert 40 < service.megabytes() <= service.megabytes("VmHWM") < 600
             scale.report(found, taken)
             scale.sizing(found, [service] * 2, taken)
@@ -95,9 +104,13 @@ def test_ecosystems_are_made_or_found_and_asked_in_turns(capsys: pytest.CaptureF
         assert seconds > 0
         # The bulk grant was undone, so it can be measured again.
         assert asyncio.run(bulk_speed(found[0]))[0] == cells
+    for ((one, several),) in loaded.values():
+        assert min(len(one.answer_seconds), len(several.answer_seconds)) >= 3
+        assert one.client_cpu_seconds < one.service_cpu_seconds < one.seconds * 1.5
     said = capsys.readouterr().out
+    assert "all of queries/" in said
     assert "asked by the owner of the largest agency" in said
-    assert said.count("ClientsPage") == 2
+    assert said.count("ClientsPage") == 4
     assert len([line for line in said.splitlines() if line.split()[:2] == ["30", "15"]]) == 2
 
 
@@ -127,6 +140,42 @@ def test_the_whole_benchmark_of_a_large_operation_runs(capsys: pytest.CaptureFix
     assert "NOT MET" not in capsys.readouterr().out.partition("answer, CPU ms")[2].splitlines()[0]
 
 
+def test_several_processes_are_bound_by_what_the_processors_have_to_do() -> None:
+    alone = Load(service_cpu_seconds=1.0)
+    with_database = Load(service_cpu_seconds=3.0, database_cpu_seconds=1.5, client_cpu_seconds=0.5)
+    assert processes.at_most(alone, 2, processors=2) == 2.0
+    assert processes.at_most(with_database, 1, processors=2) == 1.0
+    assert processes.at_most(with_database, 2, processors=2) == pytest.approx(3.0 / 2.5)
+    assert processes.at_most(with_database, 2, processors=8) == 2.0
+    assert processes.at_most(with_database, 2, processors=1) == 1.0
+
+
+def test_a_server_tells_its_cpu_time_also_of_processes_that_have_ended(postgresql_server: URL) -> None:
+    address = postgresql_server.set(drivername="postgresql").render_as_string(hide_password=False)
+    so_far = cpu_meter(postgresql_server.render_as_string(hide_password=False))
+    before = so_far()
+    with psycopg.connect(address) as busy:
+        busy.execute("SELECT count(*) FROM generate_series(1, 1000000)")
+        after = so_far()
+    assert after > before
+    assert so_far() >= after
+    assert cpu_meter("sqlite:///x.sqlite3")() == 0.0
+
+
 def test_a_percentile_is_one_of_the_values() -> None:
     assert durable.percentile([3.0, 1.0, 2.0], 0.5) == 2.0
     assert durable.percentile([3.0, 1.0, 2.0], 0.99) == 3.0
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_activity_is_taken_beside_a_bare_insert_and_summed_up_from_the_totals(
+    database: str, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    """Both ways write the same events, which the benchmark makes sure of itself; the repeated ones are passed over."""
+    if database == "postgresql":
+        request.getfixturevalue("postgresql_server")
+    activity.main(["--events", "600", "--people", "5", "--clients", "8", "--database", database])
+    said = capsys.readouterr().out
+    assert f"{database}: 600 events of 5 people in 8 clients" in said
+    assert "speed × bare insert: " in said
+    assert "a year by client and month" in said

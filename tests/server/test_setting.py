@@ -70,6 +70,7 @@ def test_settings_do_not_change() -> None:
         ("CAM_QUERY_COST_LIMIT", "0"),
         ("CAM_STALLED_AFTER", "1"),
         ("CAM_STALLED_AFTER", "soon"),
+        ("CAM_WORK_QUEUE", "sometimes"),
         ("CAM_SECRET_KEY", "hunter2"),
         ("CAM_SECRET_KEY", "k" * 31),
         ("CAM_LINK_URL", "access.example.com/link"),

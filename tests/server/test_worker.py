@@ -29,6 +29,7 @@ from resolvers.worker import LostPlaceError, OtherTablesError, OtherVersionError
 from server import job_queue, operation_runner
 from server import worker as worker_module
 from server.command import main
+from server.setting import load_settings
 from server.worker import working
 from tests.factory import Factory
 from tests.server.queued_work import (
@@ -314,3 +315,22 @@ async def test_a_worker_stops_when_the_database_is_migrated_past_it(database: Da
 
 async def _is_entered(database: Database) -> bool:
     return bool(await entered(database))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_service_leaves_the_queue_to_workers_where_it_is_told_to(
+    database: Database, monkeypatch: pytest.MonkeyPatch, lines: io.StringIO
+) -> None:
+    asked: list[bool] = []
+
+    async def work_when_allowed(*_: object) -> None:
+        asked.append(settings.work_queue)
+
+    monkeypatch.setattr(worker_module, "_work_when_allowed", work_when_allowed)
+    for said in ("true", "false"):
+        monkeypatch.setenv("CAM_WORK_QUEUE", said)
+        settings = load_settings()
+        async with working(settings, database, EPHEMERAL):
+            pass
+    assert asked == [True]
+    assert lines.getvalue().count("this service leaves queued operations to cam worker") == 1

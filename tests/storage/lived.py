@@ -16,10 +16,15 @@ from resolvers.issuer import EPHEMERAL
 from resolvers.operation.chunk import work_once
 from resolvers.operation.queue import QueueLimits
 from resolvers.people_import import import_people
+from schema.node import encode
+from tests.api.activity_story import event, recorded
 from tests.api.caller import Caller
 from tests.api.confirmation_story import Confirmation
 from tests.api.ending_story import DEACTIVATE, MIGRATE, REACTIVATE, REMOVE, several
+from tests.api.hand_off_story import HandOffs, answered
 from tests.api.link_story import Links, get_link, token_of
+from tests.api.pod_story import Pods
+from tests.api.set_story import LOCK, SetStory, granted
 from tests.api.write_story import Story, mutation, node_id, permissions, product
 from tests.factory import AccountRow, ClientRow, Factory, UserRow
 from tests.life_factory import LifeFactory
@@ -31,8 +36,12 @@ async def live(factory: Factory) -> None:
     """Lets two agencies and their clients do what they do."""
     story = await Story.begin(factory)
     await _give_and_take(story)
+    await _act(story)
     await _approve(factory, story)
     await _confirm(factory, story)
+    await _lock(factory, story)
+    await _hand_on(factory)
+    await _group(factory)
     await _gain(factory.database)
 
 
@@ -66,10 +75,22 @@ async def _give_and_take(story: Story) -> None:
     for place in more:
         await story.admin(place)
     await cut.outcomes("grantAccess", targets=product(people[:2], more), access=access)
+    ahead = {"runAt": (now() + timedelta(days=5)).isoformat()}
+    await story.run(mutation("deactivateAccess"), input={"targets": product(people[:2], more), "options": ahead})
     await cut.run(mutation("deactivateAccess"), input={"targets": product(people[:2], more)})
     assert await work_once(factory.database, EPHEMERAL, story.partner.id) is not None, (
         "the other two chunks stay to be done"
     )
+
+
+async def _act(story: Story) -> None:
+    """The agency's tool tells what one of them did."""
+    caller = Caller(story.database, story.viewer)
+    sent = [
+        event(story.client, story.actor, "view", kind="VIEWED"),
+        event(await story.factory.client(story.partner), story.actor, "edit", permission="deals.edit"),
+    ]
+    assert await recorded(caller, sent) == (2, 0)
 
 
 async def _own_person(factory: Factory, place: AccountRow | ClientRow, name: str) -> UserRow:
@@ -106,6 +127,36 @@ async def _confirm(factory: Factory, story: Story) -> None:
         statement = update(members).where(members.c.id == unverified.id).values(verified=False)
         await (await session.connection()).execute(statement)
     await made.confirm(token=token)
+
+
+async def _lock(factory: Factory, story: Story) -> None:
+    """A client makes a set of its own, which is given, and edits it; another one lets a built-in set be given only."""
+    office = await SetStory.begin(factory)
+    made = await office.make({"contacts.view": "ALL"})
+    await granted(office.agency, made)
+    await office.edit(made, {"deals.view": "ALL"})
+    place = await factory.client(story.partner)
+    admin = await Caller.signed_in(factory, await _own_person(factory, place, "Lea Locker"))
+    built_in = [node_id(await factory.built_in_set())]
+    await office.done(LOCK, admin, account=encode("Account", place.account_id), locked=True, permissionSets=built_in)
+
+
+async def _group(factory: Factory) -> None:
+    """A pod gives, one person leaves it without a review, and somebody may edit it."""
+    pods = await Pods.begin(factory)
+    made = await pods.create(exclusions=[pods.pair(1, 1)])
+    await pods.done("removeFromPod", pod=made["pod"]["id"], members=[node_id(pods.people[0])])
+    query = "mutation($input: SetPodEditorInput!) { setPodEditor(input: $input) { member { editsPods } } }"
+    await pods.story.run(query, input={"member": node_id(pods.people[1]), "editor": True})
+
+
+async def _hand_on(factory: Factory) -> None:
+    """Somebody without Reports asks a colleague, who accepts once and declines once."""
+    story = await HandOffs.begin(factory)
+    operation = await story.asked_for()
+    first, second = [await story.handed_off(operation, members=[node_id(person)]) for person in story.people]
+    await story.accepted(first["id"])
+    await answered(story.colleague, "declineHandOff", {"handOff": second["id"], "reason": "Not needed."})
 
 
 async def _gain(database: Database) -> None:

@@ -11,6 +11,7 @@ from resolvers.consistency.check import SHOWN, Finding, look
 from resolvers.consistency.ledger import CHECKS, findings
 from resolvers.consistency.storage import STORAGE_CHECKS
 from resolvers.demo.load import load_demo
+from resolvers.timeline_chain.window import seal_everything
 from tests.factory import Factory
 from tests.storage.lived import live
 
@@ -20,6 +21,7 @@ CHANGED = """(SELECT min(id) FROM "grant" WHERE version >= 3 AND client_id IS NO
 OPERATION = "(SELECT min(id) FROM operation WHERE state = 'COMPLETED' AND applied > 1)"
 DONE = f"operation_id = {OPERATION} AND position = 0"
 QUEUED = "(SELECT operation_id FROM queued_operation)"
+PLANNED = "(SELECT operation_id FROM scheduled_operation)"
 LAST_ENTRY = f"(SELECT max(id) FROM timeline_entry WHERE grant_id = {CHANGED})"
 FIRST_TEAM = "(SELECT min(grant_id) FROM grant_team)"
 OF_TIMELINE = {"timeline_replays"}
@@ -118,6 +120,12 @@ FAULTS = [
         {"operation_counts", "decisions", "timeline_outcomes"},
     ),
     Fault(
+        "another reason",
+        f"UPDATE operation SET reason = 'They were told to.' WHERE id = {OPERATION}",
+        "is not what was sealed",
+        {"timeline_chain"},
+    ),
+    Fault(
         "a count too high",
         f"UPDATE operation SET applied = applied + 1 WHERE id = {OPERATION}",
         "counts",
@@ -167,6 +175,18 @@ FAULTS = [
         {"operation_queue"},
     ),
     Fault(
+        "stopped before its time, and still planned",
+        f"UPDATE operation SET state = 'CANCELLED' WHERE id = {PLANNED}",
+        "and CANCELLED before",
+        {"schedule"},
+    ),
+    Fault(
+        "in the queue before its time",
+        f"INSERT INTO queued_operation (operation_id, partner_id, turn) SELECT id, partner_id, 0 FROM operation WHERE id = {PLANNED}",
+        "and QUEUED before",
+        {"schedule"},
+    ),
+    Fault(
         "one person too many",
         "UPDATE client SET active_people = active_people + 1 WHERE id = 1",
         "client 1: active_people is",
@@ -191,6 +211,38 @@ FAULTS = [
         "UPDATE asset SET partner_id = (SELECT max(id) FROM partner)",
         "is another agency's",
         {"asset_places"},
+        {
+            "": "INSERT INTO partner (hub_id, name, program, created_at) VALUES (1, 'Other', 'NONE', '2026-01-01 00:00:00.000000')"
+        },
+    ),
+    Fault(
+        "an event too many by the total", "UPDATE activity_day SET total = total + 1", "by the total", {"activity_days"}
+    ),
+    Fault("a total is lost", "DELETE FROM activity_day", "0 VIEWED by the total", {"activity_days"}),
+    Fault(
+        "a day that ended later",
+        "UPDATE activity_day SET last_at = '2030-01-01 00:00:00.000000'",
+        "another last moment",
+        {"activity_days"},
+    ),
+    Fault(
+        "active later than by any event",
+        "UPDATE last_activity SET at = '2030-01-01 00:00:00.000000'",
+        "last active 2030",
+        {"last_activity"},
+    ),
+    Fault("never active in spite of events", "DELETE FROM last_activity", "last active None", {"last_activity"}),
+    Fault(
+        "an event is lost",
+        "DELETE FROM activity_event WHERE event_id = 'view'",
+        "and 0 by the events",
+        {"activity_days", "last_activity"},
+    ),
+    Fault(
+        "another agency's event",
+        "UPDATE activity_source SET partner_id = (SELECT max(id) FROM partner)",
+        "the source is another agency's",
+        {"activity_places"},
         {
             "": "INSERT INTO partner (hub_id, name, program, created_at) VALUES (1, 'Other', 'NONE', '2026-01-01 00:00:00.000000')"
         },
@@ -232,6 +284,81 @@ FAULTS = [
         {"mail_access_link_approval"},
     ),
     Fault(
+        "another agency's hand-off",
+        "UPDATE hand_off SET partner_id = (SELECT max(id) FROM partner) WHERE id = 1",
+        "are another agency's",
+        {"hand_offs", "hand_off_cells"},
+        {
+            "": "INSERT INTO partner (hub_id, name, program, created_at) VALUES (1, 'Other', 'NONE', '2026-01-01 00:00:00.000000')"
+        },
+    ),
+    Fault(
+        "a hand-off that says more than it is about",
+        "UPDATE hand_off SET total = total + 1 WHERE id = 1",
+        "1 outcomes instead of 2",
+        {"hand_off_sizes"},
+    ),
+    Fault(
+        "what is handed off is no outcome",
+        "UPDATE hand_off_cell SET position = 99 WHERE hand_off_id = 1",
+        "its cell 99 is not that outcome",
+        {"hand_off_cells"},
+    ),
+    Fault(
+        "another agency's pod",
+        "UPDATE pod_client SET partner_id = (SELECT max(id) FROM partner) WHERE pod_id = 1",
+        "clients or people are another agency's",
+        {"pods"},
+        {
+            "": "INSERT INTO partner (hub_id, name, program, created_at) VALUES (1, 'Other', 'NONE', '2026-01-01 00:00:00.000000')"
+        },
+    ),
+    Fault(
+        "a cell that no group has",
+        "UPDATE pod_cell SET leaving = false WHERE leaving",
+        "it is not in the groups",
+        {"pod_cells"},
+    ),
+    Fault(
+        "somebody whom a pod forgot",
+        "DELETE FROM pod_cell WHERE NOT leaving",
+        "there is no cell of it",
+        {"pod_cells"},
+    ),
+    Fault(
+        "what a pod never gave",
+        f"UPDATE pod_cell SET grant_id = {LIVING} WHERE NOT leaving",
+        "what it gave is somebody else's access",
+        {"pod_grants"},
+    ),
+    Fault(
+        "an editor from elsewhere",
+        "UPDATE pod_editor SET partner_id = (SELECT max(id) FROM partner)",
+        "edits pods of another agency",
+        {"pod_editors"},
+        {
+            "": "INSERT INTO partner (hub_id, name, program, created_at) VALUES (1, 'Other', 'NONE', '2026-01-01 00:00:00.000000')"
+        },
+    ),
+    Fault(
+        "a colleague who was not told",
+        "DELETE FROM mail WHERE event LIKE 'hand-off:%'",
+        "no mail about hand-off:",
+        {"mails_of_hand_offs"},
+    ),
+    Fault(
+        "a mail about no hand-off",
+        "UPDATE mail SET event = 'hand-off:99' WHERE event = 'hand-off:1'",
+        "the mail hand-off:99 is about nothing",
+        {"mail_hand_off", "mails_of_hand_offs"},
+    ),
+    Fault(
+        "an answer that nobody gave",
+        "UPDATE mail SET event = 'hand-off-answer:99' WHERE event = 'hand-off-answer:1'",
+        "hand-off-answer:99 is about nothing",
+        {"mail_hand_off_answer"},
+    ),
+    Fault(
         "a state that has changed",
         f"UPDATE permission_state SET content = 'deals.view:ALL' WHERE id = (SELECT state_id FROM \"grant\" WHERE id = {LIVING})",
         "not what was interned",
@@ -242,6 +369,18 @@ FAULTS = [
         "UPDATE permission_set SET version = version + 1 WHERE key = 'sales'",
         "there is no version 2",
         {"permission_sets"},
+    ),
+    Fault(
+        "another account's set",
+        "UPDATE permission_set SET account_id = (SELECT max(id) FROM account) WHERE origin = 'CLIENT'",
+        "another agency's or another account's",
+        {"permission_set_owners"},
+    ),
+    Fault(
+        "somebody else's set under a lockdown",
+        "UPDATE template_lockdown_set SET set_id = (SELECT id FROM permission_set WHERE origin = 'CLIENT')",
+        "which is somebody else's",
+        {"lockdown_sets"},
     ),
     Fault(
         "a team that nobody gave",
@@ -310,6 +449,8 @@ async def test_what_has_happened_honestly_has_no_faults_and_each_fault_is_found(
     factory: Factory, database: Database
 ) -> None:
     await live(factory)
+    # The service has sealed what it did; the factory, which is no part of it, has not.
+    await seal_everything(database)
     async for finding in findings(database):
         assert finding.told == [], finding.check.key
         assert finding.rows or finding.check.key == "operation_queue", f"{finding.check.key} has looked at nothing"
@@ -320,7 +461,11 @@ async def test_what_has_happened_honestly_has_no_faults_and_each_fault_is_found(
             connection = await session.connection()
             found = await _planted(connection, fault)
         told = [line for finding in found for line in finding.told]
-        if {finding.check.key for finding in found} != fault.found_by or not any(fault.told in line for line in told):
+        found_by = {finding.check.key for finding in found}
+        if fault.found_by != {"timeline_chain"}:
+            # Whatever else is wrong with what has happened, it is also not what was sealed.
+            found_by -= {"timeline_chain"}
+        if found_by != fault.found_by or not any(fault.told in line for line in told):
             missed[fault.name] = [(finding.check.key, finding.told) for finding in found]
     assert missed == {}
 

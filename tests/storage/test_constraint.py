@@ -10,16 +10,19 @@ from sqlalchemy.exc import IntegrityError
 
 from models.access_link import LinkAnswer, access_links
 from models.account import accounts
+from models.activity import activity_days, activity_events, activity_sources, last_activities
 from models.api_token import api_tokens
 from models.asset import AssetKind, asset_holdings
 from models.client import clients
 from models.confirmation_link import confirmation_links
 from models.database import Database
+from models.expiry import expiry_rules
 from models.grant import AccessType, GrantStatus, Seat, grants
+from models.hand_off import HandOffState, hand_offs
 from models.idempotency_key import idempotency_keys
 from models.member import members
 from models.metadata import TABLES
-from models.operation import cell_key, operation_cancellations, operation_retries, operations
+from models.operation import cell_key, operation_cancellations, operation_retries, operation_undos, operations
 from models.operation_chunk import (
     operation_chunks,
     operation_clients,
@@ -30,7 +33,11 @@ from models.operation_chunk import (
 from models.partner import PartnerProgram, partners
 from models.permission_set import permission_sets
 from models.permission_state import permission_states
+from models.pod import pod_cells, pod_clients, pod_exclusions, pods
+from models.schedule import scheduled_leaves
 from models.team import grant_teams
+from models.template_lockdown import template_lockdowns
+from models.timeline_block import timeline_blocks
 from models.user import users
 from tests.factory import MOMENT, ClientRow, Factory, GrantRow, MemberRow, PartnerRow
 from tests.life_factory import LifeFactory
@@ -70,6 +77,13 @@ async def life(world: World, factory: Factory, life_factory: LifeFactory) -> Non
     await life_factory.feedback(member, partner=world.partner)
     await life_factory.permission_issue(client, member, member)
     await life_factory.wish_vote(approver, "wish")
+    await life_factory.hand_off(world.grant, await factory.member(world.partner))
+    await life_factory.planned(world.grant)
+    await life_factory.activity(client, member)
+    ours = await factory.permission_set(world.partner, {"contacts.view": "ALL"}, "Locked")
+    await life_factory.pod(world.grant, ours, await factory.member(world.partner))
+    await life_factory.lockdown(client.account, approver)
+    await life_factory.lockdown(world.partner, member, [ours], ended=True)
 
 
 async def _refused(database: Database, statement: Any) -> str:
@@ -123,7 +137,7 @@ async def test_a_reference_to_nothing_is_refused(database: Database, world: Worl
         for reference in table.foreign_keys:
             column = reference.parent
             rows = update(table)
-            if table is permission_sets:
+            if table.name in {"permission_set", "template_lockdown"}:
                 rows = rows.where(column.is_not(None))
             elif "id" in table.c:
                 rows = rows.where(table.c.id.in_(select(func.max(table.c.id))))
@@ -133,7 +147,7 @@ async def test_a_reference_to_nothing_is_refused(database: Database, world: Worl
             said = await _refused(database, rows.values(changed))
             assert "foreign key" in said, f"{table.name}.{column.name}"
             tried += 1
-    assert tried >= 103
+    assert tried >= 125
 
 
 async def _queue(database: Database, world: World) -> None:
@@ -150,9 +164,13 @@ async def _queue(database: Database, world: World) -> None:
         (operation_pairs, {"chunk": 0, "position": 0, **where, **who}),
         (operation_cancellations, {"user_id": world.member.user_id, "at": MOMENT}),
         (operation_retries, {"retried_id": key}),
+        (operation_undos, {"undone_id": key}),
     ]
     for table, values in rows:
         await _accepted(database, insert(table).values({**of_operation, **values}))
+    block = {"id": key, "operation_id": key, "chain": world.partner.id, "number": 1, "closing": True}
+    counted = {"entries": 1, "outcomes": 1, "sealed_at": MOMENT, "hash": ""}
+    await _accepted(database, insert(timeline_blocks).values({**block, **counted}))
 
 
 async def test_what_is_referred_to_cannot_be_deleted(database: Database, world: World) -> None:
@@ -394,3 +412,78 @@ async def test_an_event_is_one_mail_and_a_wish_has_one_vote_of_a_person(
     with pytest.raises(IntegrityError, match=UNIQUE):
         await life_factory.wish_vote(world.member, "teams")
     await life_factory.wish_vote(world.member, "pods")
+
+
+async def test_one_lockdown_of_an_owner_is_in_force_and_it_is_a_partners_or_an_accounts(
+    database: Database, world: World, life_factory: LifeFactory
+) -> None:
+    """P27."""
+    for owner in (world.partner, world.client.account):
+        for _ in range(2):
+            await life_factory.lockdown(owner, world.member, ended=True)
+        await life_factory.lockdown(owner, world.member)
+        with pytest.raises(IntegrityError, match=UNIQUE):
+            await life_factory.lockdown(owner, world.member)
+    for wrong in ({"partner_id": None}, {"account_id": world.client.account_id}):
+        of_partner = update(template_lockdowns).where(template_lockdowns.c.partner_id.is_not(None)).values(wrong)
+        assert "ck_template_lockdown_owner" in await _refused(database, of_partner)
+
+
+async def test_an_event_of_a_source_is_recorded_once_and_a_day_has_events(
+    database: Database, world: World, life_factory: LifeFactory
+) -> None:
+    """F52."""
+    await life_factory.activity(world.client, world.member)
+    twin = await _row(database, activity_events)
+    assert "unique" in await _refused(database, insert(activity_events).values(twin))
+    await _accepted(database, insert(activity_events).values({**twin, "event_id": "2"}))
+    assert "unique" in await _refused(database, insert(activity_sources).values(await _row(database, activity_sources)))
+    assert "ck_activity_day_total" in await _refused(database, update(activity_days).values(total=0))
+    for table in (activity_days, last_activities):
+        assert "unique" in await _refused(database, insert(table).values(await _row(database, table)))
+
+
+@pytest.mark.usefixtures("life")
+async def test_a_person_leaves_once_at_a_time_and_a_limit_is_a_time(database: Database) -> None:
+    """P04, P14: planned anew as soon as the first plan is over."""
+    twin = await _row(database, scheduled_leaves)
+    assert "unique" in await _refused(database, insert(scheduled_leaves).values(twin))
+    await _accepted(database, update(scheduled_leaves).values(ended_at=MOMENT))
+    await _accepted(database, insert(scheduled_leaves).values(twin))
+    assert "ck_expiry_rule_longest" in await _refused(database, update(expiry_rules).values(longest_days=0))
+
+
+async def test_a_hand_off_is_between_two_and_is_open_until_it_is_answered(
+    database: Database, world: World, factory: Factory, life_factory: LifeFactory
+) -> None:
+    """N02."""
+    await life_factory.hand_off(world.grant, await factory.member(world.partner))
+    wrong: dict[str, list[dict[str, Any]]] = {
+        "answered": [{"answered_at": None}],
+        "accepted": [{"accepted_id": None}],
+        "colleagues": [{"asked_id": hand_offs.c.asker_id}],
+        "size": [{"total": 0}, {"left_out": 1}, {"left_out": -1}],
+        "state": [{"state": HandOffState.EXPIRED, "accepted_id": None}],
+    }
+    for name, changes in wrong.items():
+        for changed in changes:
+            assert f"ck_hand_off_{name}" in await _refused(database, update(hand_offs).values(changed))
+
+
+async def test_a_pod_has_each_name_pair_and_cell_once_and_a_cell_that_leaves_was_given(
+    database: Database, world: World, factory: Factory, life_factory: LifeFactory
+) -> None:
+    """P09."""
+    ours = await factory.permission_set(world.partner, {"contacts.view": "ALL"})
+    await life_factory.pod(world.grant, ours, await factory.member(world.partner))
+    assert "name" in await _refused(database, insert(pods).values(await _row(database, pods)))
+    for table in (pod_exclusions, pod_cells, pod_clients):
+        said = await _refused(database, insert(table).values(await _row(database, table)))
+        assert "unique" in said or "duplicate" in said, table.name
+    wrong: dict[str, dict[str, Any]] = {
+        "given": {"set_id": None},
+        "leaving": {"leaving": True, "grant_id": None, "set_id": None},
+    }
+    for name, changed in wrong.items():
+        assert f"ck_pod_cell_{name}" in await _refused(database, update(pod_cells).values(changed))
+    await _accepted(database, update(pod_cells).values(leaving=True))

@@ -8,6 +8,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.account import accounts
+from models.activity import activity_events, last_activities
 from models.client import clients
 from models.database import Database
 from models.grant import AccessType, GrantStatus, grants
@@ -33,7 +34,17 @@ from tests.factory import Factory
 REPORTS = catalogue.where(lambda permission: permission.area == "reports")
 
 LINK_MOMENTS = {"created_at", "expires_at"}
-MOMENTS = {"access_link": LINK_MOMENTS, "confirmation_link": LINK_MOMENTS}
+# A letter has a name of its own, and tells until when it can be answered.
+LETTERS = {"message_id", "text", "html", "created_at", "due_at"}
+# A seal is over the rows as the database holds them: SQLite's are others than PostgreSQL's.
+SEALS = {"sealed_at", "hash"}
+MOMENTS = {
+    "access_link": LINK_MOMENTS,
+    "confirmation_link": LINK_MOMENTS,
+    "timeline_block": SEALS,
+    "mail": LETTERS,
+    "hand_off": {"created_at", "expires_at"},
+}
 
 
 async def everything(connection: AsyncConnection) -> dict[str, list[tuple[Any, ...]]]:
@@ -180,6 +191,29 @@ async def test_the_agency_is_what_people_are_promised(database: Database) -> Non
         )
         own = set((await connection.execute(others)).scalars())
         assert [row.hub_id for row in mine if row.account_id not in own] == [1000008, 1000158]
+
+
+async def test_the_agencys_people_were_active_as_far_as_their_access_reaches(database: Database) -> None:
+    """F52, P25: some never, so that the inactivity list has somebody; nothing before the access began."""
+    await load_demo(database)
+    event = activity_events.c
+    living = (grants.c.client_id == event.client_id) & (grants.c.member_id == event.member_id) & (grants.c.ended == 0)
+    pair = select(last_activities.c.at).where(
+        last_activities.c.client_id == grants.c.client_id, last_activities.c.member_id == grants.c.member_id
+    )
+    async with database.read() as connection:
+        rows = (
+            await connection.execute(
+                select(event.at, event.kind, grants.c.since).select_from(activity_events.join(grants, living))
+            )
+        ).all()
+        assert len(rows) == await connection.scalar(select(func.count()).select_from(activity_events))
+        assert 5_000 < len(rows) < 15_000
+        assert all(row.at > row.since for row in rows)
+        assert (max(row.at for row in rows) - min(row.at for row in rows)).days > 365
+        assert {row.kind for row in rows} >= {"SIGNED_IN", "VIEWED", "UPDATED", "CREATED", "COMMUNICATED"}
+        never = select(func.count()).where(grants.c.status == GrantStatus.ACTIVE.value, grants.c.client_id.is_not(None))
+        assert await connection.scalar(never.where(~pair.correlate(grants).exists()))
 
 
 async def test_the_agency_is_valid_under_the_rules(database: Database) -> None:

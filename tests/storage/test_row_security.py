@@ -25,6 +25,7 @@ from models.operation import (
     CELLS,
     operation_cancellations,
     operation_retries,
+    operation_undos,
     operations,
 )
 from models.operation_chunk import (
@@ -38,7 +39,9 @@ from models.partner import partners
 from models.row_security import POLICIES, SHARED, Policy, RowSecurityError
 from models.table import now
 from models.tenancy import Tenancy, everything
+from models.timeline_block import NOBODYS
 from resolvers.interning import publish_catalogue
+from resolvers.timeline_chain.window import seal_the_rest
 from server.command import FAILED, MISUSED, main
 from tests import postgresql
 from tests.factory import AccountRow, ClientRow, Factory, MemberRow, PartnerRow, UserRow
@@ -51,6 +54,7 @@ PARENTS = {
     "client_id": "client",
     "grant_id": "grant",
     "link_id": "confirmation_link",
+    "lockdown_id": "template_lockdown",
     "set_id": "permission_set",
 }
 """Whose rows the rows without a partner are, by the column that tells."""
@@ -84,14 +88,19 @@ async def _agency(factory: Factory, life: LifeFactory, account: AccountRow | Non
     await factory.own_person(client.account, client_person)
     team = await factory.team(client)
     grant = await factory.partner_admin(client, person, teams=[team])
-    await factory.permission_set(partner, {"contacts.view": "ALL"})
+    ours = await factory.permission_set(partner, {"contacts.view": "ALL"})
+    await life.lockdown(partner, person, [ours])
+    await life.pod(grant, ours, await factory.member(partner))
     link = await life.access_link(person)
     await life.link_approval(link, client, client_person, grant=grant)
     await life.confirmation_link(client, person, [person])
     await life.assets(client, person)
+    await life.activity(client, person)
     await life.asset_transfer(grant)
     await life.feedback(person, partner=partner)
     await life.permission_issue(client, person, person)
+    await life.hand_off(grant, await factory.member(partner))
+    await life.planned(grant)
     await factory.api_token(person)
     await life.mail(person)
     operation_id = grant.id // CELLS
@@ -101,6 +110,7 @@ async def _agency(factory: Factory, life: LifeFactory, account: AccountRow | Non
         connection = await session.connection()
         for table, values in (
             (operation_retries, {"retried_id": operation_id}),
+            (operation_undos, {"undone_id": operation_id}),
             (operation_cancellations, {"user_id": person.user_id, "at": now()}),
             (queued_operations, {"turn": 0}),
             (operation_chunks, {"number": 0, "size": 1, "attempts": 0}),
@@ -109,6 +119,8 @@ async def _agency(factory: Factory, life: LifeFactory, account: AccountRow | Non
             (operation_pairs, {"chunk": 0, "client_id": client.id, **place}),
         ):
             await connection.execute(insert(table).values(**of_operation, **values))
+        # What its grants and the others came of: the factory seals nothing.
+        await seal_the_rest(connection)
         key = {
             "user_id": person.user_id,
             "field": "f",
@@ -172,6 +184,7 @@ def _is_of(agency: Agency, table: str, row: Row[Any], everyones: dict[str, set[A
         # Built-in sets, and the service's own operations, are nobody's.
         "permission_set": ("partner_id", {None, agency.partner.id}),
         "operation": ("partner_id", {None, agency.partner.id}),
+        "timeline_block": ("chain", {NOBODYS, agency.partner.id}),
         "mail": ("id", set()),
     }
     if table in told:

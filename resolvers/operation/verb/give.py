@@ -28,6 +28,8 @@ def give(request: OperationRequest, situation: Situation, catalogue: Catalogue) 
         return replace(_asked(situation, known), code=refusal)
     if refusal is not None:
         return replace(known, code=refusal)
+    if request.extends and situation.grant is not None and situation.grant.expiry is not ExpiryChange.LATER:
+        return replace(known, status=OutcomeStatus.NOOP, code=OutcomeCode.NO_CHANGE)
     return _carry_out(request, situation, known, catalogue)
 
 
@@ -57,6 +59,8 @@ def _refusals(request: OperationRequest, situation: Situation) -> Iterator[Outco
         yield OutcomeCode.NOT_FOUND
     if situation.client.refusal is not None:
         yield situation.client.refusal
+    if situation.term.too_late and (grant is None or grant.expiry is not ExpiryChange.SAME):
+        yield OutcomeCode.EXPIRY_TOO_LATE
     if isinstance(situation.requested, OutcomeCode):
         yield situation.requested
     if request.seat is Seat.PARTNER and not member.verified:
@@ -65,7 +69,7 @@ def _refusals(request: OperationRequest, situation: Situation) -> Iterator[Outco
 
 def _refusals_of_existing(request: OperationRequest, grant: GrantFacts) -> Iterator[OutcomeCode]:
     """Yields why the grant that is there already cannot be changed."""
-    if grant.status is GrantStatus.DEACTIVATED:
+    if grant.status is GrantStatus.DEACTIVATED and not request.extends:
         yield OutcomeCode.DEACTIVATED
     if grant.expired and grant.expiry is not ExpiryChange.LATER:
         yield OutcomeCode.EXPIRED
@@ -86,8 +90,11 @@ def _carry_out(request: OperationRequest, situation: Situation, known: Decision,
     change = apply_rule(situation.before, asked.requested, asked.authority, catalogue)
     if request.options.mode is RuleMode.STRICT and change.exceeds_authority:
         return replace(asked, code=OutcomeCode.EXCEEDS_AUTHORITY)
+    if _breaks_lockdown(situation, change):
+        # What is no permitted set nobody could give, whatever they have: then nothing was withheld.
+        return replace(asked if _is_permitted_set(situation) else known, code=OutcomeCode.LOCKED_TO_SETS)
     is_partner_admin = bool(change.after & catalogue.partner_admin)
-    becomes_partner_admin = bool(change.granted & catalogue.partner_admin)
+    becomes_partner_admin = bool(_comes_to_count(situation, change) & catalogue.partner_admin)
     seat = _seat(request, situation, is_partner_admin=is_partner_admin)
     refusal = None
     if situation.reaches_by_team(_gained(situation, change, seat, catalogue), change.after, catalogue):
@@ -104,8 +111,9 @@ def _carry_out(request: OperationRequest, situation: Situation, known: Decision,
     decision = replace(
         asked,
         status=OutcomeStatus.APPLIED,
+        code=OutcomeCode.EXPIRY_SET if situation.grant is None and situation.term.is_set else None,
         after=change.after,
-        after_status=GrantStatus.ACTIVE,
+        after_status=GrantStatus.ACTIVE if situation.grant is None else situation.grant.status,
         after_access_type=AccessType.PARTNER_ADMIN if is_partner_admin else AccessType.STANDARD,
         seat=seat,
         set_version_id=set_version_id,
@@ -115,6 +123,35 @@ def _carry_out(request: OperationRequest, situation: Situation, known: Decision,
     if _changes_nothing(request, situation, decision, change):
         return replace(asked, status=OutcomeStatus.NOOP, code=OutcomeCode.NO_CHANGE)
     return decision
+
+
+def _comes_to_count(situation: Situation, change: Change) -> State:
+    """Returns what is granted, which is all of it where access had expired and lasts longer now (F09)."""
+    grant = situation.grant
+    revives = grant is not None and grant.expired and grant.expiry is ExpiryChange.LATER
+    return change.after if revives else change.granted
+
+
+def _breaks_lockdown(situation: Situation, change: Change) -> bool:
+    """Says whether the result would not be exactly a permitted set where access is locked to sets (P27).
+
+    There nothing is clamped: less than the set, or more, is no set. What stays as it is breaks nothing, customised or not.
+    """
+    lockdown, requested, grant = situation.client.lockdown, situation.requested, situation.grant
+    if lockdown is None or not isinstance(requested, Requested):
+        return False
+    same_set = requested.set_version_id in {None, grant.set_version_id if grant else None}
+    if change.is_noop and requested.state == situation.before and same_set:
+        return False
+    return requested.state != change.after or not _is_permitted_set(situation)
+
+
+def _is_permitted_set(situation: Situation) -> bool:
+    """Says whether exactly a set is asked for that is permitted where access is locked to sets."""
+    lockdown, requested = situation.client.lockdown, situation.requested
+    if lockdown is None or not isinstance(requested, Requested) or requested.state != requested.set_state:
+        return False
+    return lockdown.permits(requested.set_version_id)
 
 
 def _seat(request: OperationRequest, situation: Situation, *, is_partner_admin: bool) -> Seat:
@@ -173,7 +210,9 @@ def _changes_nothing(request: OperationRequest, situation: Situation, decision: 
     if grant is None:
         # Nobody is added with nothing: what was asked for is reported as withheld.
         return True
-    newer_version = request.kind is OperationKind.REAPPLY and decision.set_version_id != grant.set_version_id
+    # Under a lockdown it matters from which set access comes, also where another one contains the same.
+    remembers = request.kind is OperationKind.REAPPLY or situation.client.lockdown is not None
+    newer_version = remembers and decision.set_version_id != grant.set_version_id
     return not (
         newer_version or grant.expiry is not ExpiryChange.SAME or grant.other_teams or decision.seat is not grant.seat
     )

@@ -30,6 +30,8 @@ def migrate(request: OperationRequest, situation: Situation, catalogue: Catalogu
     after = situation.requested.state
     if _keeps_billing(request, situation):
         after = catalogue.closure(after | FINANCIAL_STATE)
+    if situation.client.lockdown is not None and after != situation.requested.set_state:
+        return replace(known, code=OutcomeCode.LOCKED_TO_SETS)
     return replace(
         known,
         status=OutcomeStatus.APPLIED,

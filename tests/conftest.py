@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -40,6 +41,14 @@ LONG_FILES = (
 )
 """Those with few tests that take long."""
 
+WHOLE = frozenset(
+    {
+        *("test_tenant_wall", "test_migration_concurrency", "test_durable_operation", "test_queries"),
+        *("test_reading_statement", "test_writing_statement", "test_subscription_process", "test_timeline_chain"),
+    }
+)
+"""Those of the API that are all played on PostgreSQL too: what is decided there by the database."""
+
 # A machine that is busy with other things must not fail a test.
 hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis.settings.load_profile("unhurried")
@@ -59,6 +68,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         long = [item for item in items if item.get_closest_marker("thorough")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+        spared = _spared(config, items)
+        config.hook.pytest_deselected(items=spared)
+        items[:] = [item for item in items if item not in set(spared)]
     if hasattr(config, "workerinput"):
         # Long files first, so that no worker is left alone with one; needs --no-loadscope-reorder.
         last = len(LONG_FILES)
@@ -68,6 +80,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         out = [item for item in items if _needs_postgresql(item)]
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
+
+
+def _spared(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
+    """Returns what the quick run leaves out on PostgreSQL: of what asks through the API, it plays each third, by the file.
+
+    All of it is played on SQLite, and with --thorough on both.
+    """
+    api, seen, spared = config.rootpath / "tests" / "api", Counter[Path](), []
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if item.path.parent != api or item.path.stem in WHOLE or parameters.get("database_url") != "postgresql":
+            continue
+        seen[item.path] += 1
+        if seen[item.path] % 3 != 1:
+            spared.append(item)
+    return spared
 
 
 def pytest_collection_finish() -> None:

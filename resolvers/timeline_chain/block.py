@@ -1,10 +1,13 @@
 """Sealing what a transaction writes of an operation, as the last thing before it commits (N07)."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import BigInteger, ColumnElement, Row, Select, cast, func, insert, select
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, bindparam, cast, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import before_commit
@@ -76,21 +79,19 @@ async def seal(
     connection: AsyncConnection, operation_id: int, block_id: int, positions: tuple[int, int] | None = None
 ) -> None:
     """Puts a block at the end of its chain; its rows are written already."""
-    sheet, dialect = Sheet(), connection.dialect.name
-    asked = select(*operation_columns(dialect)).where(operations.c.id == operation_id)
-    operation = (await connection.execute(asked)).one()
-    entry, outcome, decision = timeline_entries.c, outcomes.c, decisions.c
-    own_entries = select(entry.id, row_text(timeline_entries, dialect), *ENTRY_STATES)
-    await _read(connection, own_entries, (block_id * CELLS - 1, (block_id + 1) * CELLS), sheet.entries, sheet)
-    own_outcomes = select(outcome.position, row_text(outcomes, dialect)).where(outcome.operation_id == operation_id)
-    of_block = outcome.block_id.is_(None) if block_id == operation_id else outcome.block_id == block_id
+    sheet, reading = Sheet(), _reading(connection.dialect.name)
+    operation = (await connection.execute(reading.operation, {"operation": operation_id})).one()
     first, last = positions or (0, CELLS)
-    between = (first - 1, last + 1)
-    await _read(connection, own_outcomes.where(of_block), between, sheet.outcomes, sheet)
+    entries = {"after": block_id * CELLS - 1, "end": (block_id + 1) * CELLS}
+    of_operation = {"operation": operation_id, "block": None if block_id == operation_id else block_id}
+    for row in await connection.execute(reading.states, entries):
+        sheet.state_ids.update(row)
+    await _read(connection, reading.entries, entries, sheet.entries)
+    await _read(connection, reading.outcomes, {**of_operation, "after": first - 1, "end": last + 1}, sheet.outcomes)
     if operation.state in ENDED:
-        made = select(decision.number, row_text(decisions, dialect), *DECISION_STATES)
-        made = made.where(decision.operation_id == operation_id)
-        await _read(connection, made, (-1, CELLS), sheet.decisions, sheet)
+        made = (await connection.execute(reading.decisions, {"operation": operation_id})).all()
+        sheet.decisions.add(row[0] for row in made)
+        sheet.state_ids.update(chain.from_iterable(row[1:] for row in made))
     await append(connection, operation, block_id, sheet, await state_texts(connection, sheet.state_ids))
 
 
@@ -139,29 +140,58 @@ async def _end(connection: AsyncConnection, whose: int) -> tuple[int, str]:
     return (0, "") if row is None else (row.number, row.hash)
 
 
-async def _read(
-    connection: AsyncConnection, rows: Select[Any], between: tuple[int, int], lines: Lines, sheet: Sheet
-) -> None:
-    """Takes rows in the order of their keys: a key, the text, and the states to which they refer.
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The statements that read what a block seals; made once, for each write needs them."""
 
-    Many rows come as one value: each row of its own would cost more than all else that is done with it.
+    operation: Select[Any]
+    states: Select[Any]
+    entries: Select[Any]
+    outcomes: Select[Any]
+    decisions: Select[Any]
+
+
+@cache
+def _reading(dialect: str) -> _Reading:
+    entry, outcome, decision = timeline_entries.c, outcomes.c, decisions.c
+    operation, block = bindparam("operation", type_=BigInteger), bindparam("block", type_=BigInteger)
+    of_block = outcome.block_id.is_not_distinct_from(block)
+    own_outcomes = select(outcome.position, row_text(outcomes, dialect)).where(
+        outcome.operation_id == operation, of_block
+    )
+    own_decisions = select(row_text(decisions, dialect), *DECISION_STATES).where(decision.operation_id == operation)
+    return _Reading(
+        operation=select(*operation_columns(dialect)).where(operations.c.id == operation),
+        states=select(*ENTRY_STATES).where(*_between(entry.id)).distinct(),
+        entries=_joined(select(entry.id, row_text(timeline_entries, dialect))),
+        outcomes=_joined(own_outcomes),
+        decisions=own_decisions.order_by(decision.number),
+    )
+
+
+def _between(key: ColumnElement[int]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return key > bindparam("after", type_=BigInteger), key < bindparam("end", type_=BigInteger)
+
+
+def _joined(rows: Select[Any]) -> Any:
+    """Selects many rows as one value, with how many they are and the last of their keys.
+
+    Each row of its own would cost more than all else that is done with it. Both databases put together what they are given in its
+    order.
     """
-    after, end = between
-    key: ColumnElement[int] = rows.selected_columns[0]
-    text, *states = list(rows.selected_columns)[1:]
-    here = rows.whereclause
-    inside = [key > after, key < end] if here is None else [here, key > after, key < end]
-    for column in states:
-        found = await connection.execute(select(column).where(*inside).distinct())
-        sheet.state_ids.update(found.scalars())
+    key, text = rows.selected_columns
+    part = rows.with_only_columns(key.label("key"), text.label("line")).where(*_between(key)).order_by(key)
+    ordered = part.limit(ROWS_AT_ONCE).subquery()
+    whole = func.aggregate_strings(ordered.c.line, "\n")
+    joined: Any = select(func.count(), func.max(ordered.c.key), whole).select_from(ordered)
+    return joined
+
+
+async def _read(connection: AsyncConnection, rows: Select[Any], asked: Mapping[str, Any], lines: Lines) -> None:
+    """Takes rows in the order of their keys, some thousand at a time."""
+    after = asked["after"]
     while True:
-        # Both databases put together what they are given in its order.
-        part = select(key.label("key"), text.label("line")).where(*inside, key > after).order_by(key)
-        ordered = part.limit(ROWS_AT_ONCE).subquery()
-        whole = func.aggregate_strings(ordered.c.line, "\n")
-        number, last, joined = (
-            await connection.execute(select(func.count(), func.max(ordered.c.key), whole).select_from(ordered))
-        ).one()
+        number, last, joined = (await connection.execute(rows, {**asked, "after": after})).one()
         if number:
             lines.add_joined(joined, number)
         if number < ROWS_AT_ONCE:

@@ -76,7 +76,7 @@ async def refused(story: Story, person: MemberRow | str, **values: Any) -> Any:
     return refusal
 
 
-RECORDS = {"operation", "decision", "outcome", "permission_state"}
+RECORDS = {"operation", "decision", "outcome", "permission_state", "timeline_block"}
 """The tables that say what an operation was asked and why it was rejected."""
 
 

@@ -12,7 +12,7 @@ from tests.histories.check import Watch
 from tests.histories.model import Cell, Held
 from tests.histories.rows import demand, difference
 
-MOST = 4
+MOST = 2
 """So many moments of a history are asked about: the first, and the last ones."""
 
 

@@ -160,6 +160,9 @@ def tell(what: str, counted: Counter[str], began: float) -> None:
     sys.stdout.write(f"{what}, {time.monotonic() - began:.1f} s: {dict(counted)}\n")
 
 
+@pytest.mark.parametrize(
+    "database_url", ["postgresql", pytest.param("sqlite", marks=pytest.mark.thorough)], indirect=True
+)
 @pytest.mark.parametrize("size", SIZES)
 async def test_no_grant_is_lost_or_invented(database: Database, factory: Factory, born: Nursery, size: Size) -> None:
     """Whatever was answered is there, whatever is there was asked for, and each grant is what its requests made of it."""

@@ -58,6 +58,12 @@ class OperationState(StrEnum):
     FAILED = "FAILED"
 
 
+UNENDED = frozenset({OperationState.QUEUED, OperationState.RUNNING})
+"""The states of an operation that still has something to do."""
+ENDED = frozenset(OperationState) - UNENDED
+"""The others: nothing more comes of it."""
+
+
 class OutcomeStatus(StrEnum):
     """What became of one cell."""
 

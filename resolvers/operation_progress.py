@@ -3,12 +3,10 @@
 from collections.abc import AsyncGenerator
 
 from models.broadcaster import OPERATION, Watch
-from models.operation import OperationState
+from models.operation import UNENDED
 from resolvers.error import AccessCode, AccessError
 from resolvers.live_reader import RECHECK_SECONDS, LiveReader
 from resolvers.operation.record import OperationRecord, operations_by_id
-
-UNENDED = {OperationState.QUEUED, OperationState.RUNNING}
 
 
 async def operation_progress(live: LiveReader, key: int | None) -> AsyncGenerator[OperationRecord, None]:

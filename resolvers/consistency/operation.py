@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, and_, case, cast, func, or_, select
 
 from models.asset import asset_transfers
-from models.operation import CELLS, OperationState, OutcomeStatus, decisions, operations
+from models.operation import CELLS, ENDED, OperationState, OutcomeStatus, decisions, operations
 from models.operation_chunk import operation_chunks, queued_operations
 from models.outcome import outcomes
 from models.schedule import scheduled_operations
@@ -13,7 +13,6 @@ from models.timeline_entry import timeline_entries
 from resolvers.consistency.check import Check, differ, selected
 
 _COUNTED = ("applied", "noop", "rejected", "failed")
-_ENDED = (OperationState.COMPLETED.value, OperationState.CANCELLED.value, OperationState.FAILED.value)
 _APPLIED = outcomes.c.status == OutcomeStatus.APPLIED.value
 _KEY = func.coalesce(outcomes.c.block_id, outcomes.c.operation_id) * CELLS + outcomes.c.position
 
@@ -93,7 +92,7 @@ def _queue() -> Check:
     waits = operations.c.state == OperationState.QUEUED.value
     wrong = or_(
         and_(waits, queued_operations.c.operation_id.is_(None), scheduled_operations.c.operation_id.is_(None)),
-        and_(operations.c.state.in_(_ENDED), queued_operations.c.operation_id.is_not(None)),
+        and_(operations.c.state.in_(sorted(ENDED)), queued_operations.c.operation_id.is_not(None)),
     )
     return Check(
         "operation_queue",

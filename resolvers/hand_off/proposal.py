@@ -14,7 +14,7 @@ from models.dialect import insert_many, lock_rows
 from models.grant import grants
 from models.hand_off import HandOffState, hand_off_cells, hand_offs
 from models.member import MemberStatus, members
-from models.operation import OperationKind, OperationState, decisions, operations
+from models.operation import ENDED, OperationKind, decisions, operations
 from models.outcome import outcomes
 from models.permission.catalogue import catalogue
 from models.permission.rule import authority
@@ -53,7 +53,6 @@ _KINDS = {
     OperationKind.REAPPLY,
 }
 """What somebody with more authority can do in the place of whoever asked."""
-_ENDED = (OperationState.COMPLETED, OperationState.CANCELLED, OperationState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ async def _operation(
             "Only whoever asked for an operation hands it off: it says what they wanted. Ask for it yourself.",
             *_OPERATION,
         )
-    if found.state not in {state.value for state in _ENDED}:
+    if found.state not in ENDED:
         raise refuse(RefusalCode.CONFLICT, "This operation has not ended yet: wait for it first.", *_OPERATION)
     request = read_again(found.request, draft.issuer) if OperationKind(found.kind) in _KINDS else None
     if request is None or isinstance(request.access, AsWished):

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Select, case, null, select
 
 from models.operation import (
+    ENDED,
     OperationKind,
     OperationState,
     OutcomeStatus,
@@ -68,8 +69,12 @@ class OperationRecord:
     @property
     def can_undo(self) -> bool:
         """Says whether the partner can take back what it did (N06); for each of its changes, a dry run of that says it."""
-        ended = self.state in {OperationState.COMPLETED, OperationState.CANCELLED, OperationState.FAILED}
-        return ended and not self.dry_run and self.requested_by_id is not None and 0 < self.applied <= MOST_UNDONE
+        return (
+            self.state in ENDED
+            and not self.dry_run
+            and self.requested_by_id is not None
+            and 0 < self.applied <= MOST_UNDONE
+        )
 
     @property
     def done(self) -> int:

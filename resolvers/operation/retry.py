@@ -1,19 +1,19 @@
 """Trying again what failed in an operation, and, if asked for, what was rejected: a new operation on those cells alone (P01, R5)."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.database import Database
-from models.operation import OperationKind, OperationState, OutcomeStatus, operation_retries, operations
+from models.operation import OperationKind, OutcomeStatus, operation_retries
 from models.outcome import outcomes
 from models.table import now
 from resolvers.error import RefusalCode, refuse
 from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.issuer import Issuer
+from resolvers.operation.ended import OPERATION, ended_operation
 from resolvers.operation.execute import DryRun, preview, run
 from resolvers.operation.expected import seen_again
 from resolvers.operation.queue import QueueLimits
@@ -31,11 +31,7 @@ from resolvers.operation.request import (
     WriteOptions,
 )
 from resolvers.operation.stored_request import read_again
-from resolvers.readable import readable_operations
 from resolvers.viewer import Viewer
-
-_FIELD = ("input", "operation")
-_ENDED = (OperationState.COMPLETED, OperationState.CANCELLED, OperationState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +96,7 @@ async def _run(session: AsyncSession, viewer: Viewer, retry: Retry, limits: Queu
 
 async def _request(connection: AsyncConnection, viewer: Viewer, retry: Retry) -> tuple[int, OperationRequest]:
     """Returns the partner and the request on the cells that are to be tried again."""
-    found = await _operation(connection, viewer, retry)
+    found = await ended_operation(connection, viewer, retry.operation_id)
     statuses = [OutcomeStatus.FAILED.value, *([OutcomeStatus.REJECTED.value] if retry.rejected_too else [])]
     cells = (
         select(outcomes.c.member_id, outcomes.c.client_id)
@@ -114,13 +110,13 @@ async def _request(connection: AsyncConnection, viewer: Viewer, retry: Retry) ->
             if retry.rejected_too
             else "failed (to try the rejected again, say includeRejected: true)"
         )
-        raise refuse(RefusalCode.INVALID_INPUT, f"Nothing in this operation {what}.", *_FIELD)
+        raise refuse(RefusalCode.INVALID_INPUT, f"Nothing in this operation {what}.", *OPERATION)
     request = read_again(found.request, retry.issuer, Pairs(pairs, listed=False))
     if request is None:
         raise refuse(
             RefusalCode.CONFLICT,
             "This operation is part of something else, or was not asked for in the manager: ask for that again instead.",
-            *_FIELD,
+            *OPERATION,
         )
     expected = await seen_again(connection, viewer, request.expected_versions, retry.expected_versions, pairs)
     request = replace(request, expected_versions=expected)
@@ -130,18 +126,18 @@ async def _request(connection: AsyncConnection, viewer: Viewer, retry: Retry) ->
             raise refuse(
                 RefusalCode.CONFLICT,
                 "This operation undoes another one: undo that again instead; what was taken back already stays so.",
-                *_FIELD,
+                *OPERATION,
             )
         raise refuse(
             RefusalCode.CONFLICT,
             "An access matrix is tried again by applying the file again: what is as wanted by now stays as it is.",
-            *_FIELD,
+            *OPERATION,
         )
     if request.expiry is not None and request.expiry.at is not None and request.expiry.at <= now():
         raise refuse(
             RefusalCode.CONFLICT,
             "The expiry that was asked for has passed: make a new request with a later one.",
-            *_FIELD,
+            *OPERATION,
         )
     return found.partner_id, _again(request, retry, by_the_same=found.requested_by_id == viewer.user_id)
 
@@ -179,19 +175,3 @@ def _as_now(access: RequestedAccess | None) -> RequestedAccess | None:
             return replace(access, versions=None)
         case _:
             return access
-
-
-async def _operation(connection: AsyncConnection, viewer: Viewer, retry: Retry) -> Any:
-    known = operations.c.id.in_(readable_operations(viewer))
-    statement = select(*(operations.c[name] for name in ("id", "partner_id", "state", "request", "requested_by_id")))
-    found = (await connection.execute(statement.where(operations.c.id == retry.operation_id, known))).one_or_none()
-    if found is None:
-        raise refuse(RefusalCode.NOT_FOUND, "There is no such operation.", *_FIELD)
-    viewer.acting(found.partner_id)
-    if found.state not in {state.value for state in _ENDED}:
-        raise refuse(
-            RefusalCode.CONFLICT,
-            "This operation has not ended yet: wait for it, or stop it with cancelOperation first.",
-            *_FIELD,
-        )
-    return found

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from models.asset import asset_holdings
 from models.database import Database
 from models.grant import AccessType, GrantStatus, Seat, grants
-from models.operation import CELLS, OperationKind, operation_undos, operations
+from models.operation import CELLS, OperationKind, operation_undos
 from models.table import now
 from models.team import grant_teams
 from models.timeline_block import timeline_blocks
@@ -20,17 +20,15 @@ from models.timeline_entry import timeline_entries
 from resolvers.acting_partner import check_acting
 from resolvers.error import RefusalCode, refuse
 from resolvers.idempotency import IdempotentCall, remember, remembered
+from resolvers.operation.ended import OPERATION, ended_operation
 from resolvers.operation.execute import DryRun, preview_in, run
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.queue import QueueLimits
 from resolvers.operation.record import MOST_UNDONE
 from resolvers.operation.request import AsWished, Expiry, OperationRequest, WishedPairs, WriteOptions
 from resolvers.operation.wish import NEVER, UNSEEN, Wish, WishedCell, WishForm
-from resolvers.readable import readable_operations
-from resolvers.timeline_chain.content import ENDED
 from resolvers.viewer import Viewer
 
-_FIELD = ("input", "operation")
 _NOTHING = (0, 0)
 _newest = timeline_entries.alias("newest_entry")
 _living, _later = grants.alias("living_grant"), grants.alias("later_grant")
@@ -89,7 +87,9 @@ async def _request(connection: AsyncConnection, viewer: Viewer, undo: Undo) -> t
     await check_acting(connection, viewer, found.partner_id)
     entries = await _entries(connection, found)
     if not entries:
-        raise refuse(RefusalCode.CONFLICT, "This operation has changed nothing, so there is nothing to undo.", *_FIELD)
+        raise refuse(
+            RefusalCode.CONFLICT, "This operation has changed nothing, so there is nothing to undo.", *OPERATION
+        )
     owned = await _owned(connection, [entry for entry in entries if entry.before_status is None])
     at = now()
     cells = [_cell(entry, owned, at) for entry in entries]
@@ -104,31 +104,19 @@ async def _request(connection: AsyncConnection, viewer: Viewer, undo: Undo) -> t
 
 
 async def _operation(connection: AsyncConnection, viewer: Viewer, operation_id: int | None) -> Row[Any]:
-    statement = select(
-        *(operations.c[name] for name in ("id", "partner_id", "state", "by_client", "requested_by_id", "applied"))
-    ).where(operations.c.id == operation_id, operations.c.id.in_(readable_operations(viewer)))
-    found = (await connection.execute(statement)).one_or_none()
-    if found is None:
-        raise refuse(RefusalCode.NOT_FOUND, "There is no such operation.", *_FIELD)
-    viewer.acting(found.partner_id)
-    if found.state not in ENDED:
-        raise refuse(
-            RefusalCode.CONFLICT,
-            "This operation has not ended yet: wait for it, or stop it with cancelOperation first.",
-            *_FIELD,
-        )
+    found: Row[Any] = await ended_operation(connection, viewer, operation_id)
     if found.by_client or found.requested_by_id is None:
         raise refuse(
             RefusalCode.CONFLICT,
             "This was not decided in your manager, but by the client or by the service itself: nobody here takes that back.",
-            *_FIELD,
+            *OPERATION,
         )
     if found.applied > MOST_UNDONE:
         raise refuse(
             RefusalCode.INVALID_INPUT,
             f"This operation changed {found.applied:,} grants, and at most {MOST_UNDONE:,} are undone at once: use changeAccess or "
             "removeAccess on a part of them.",
-            *_FIELD,
+            *OPERATION,
         )
     return found
 

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Row, Select, bindparam, cast, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import before_commit
-from models.operation import CELLS, NextOperationKey, decisions, operations
+from models.operation import CELLS, ENDED, NextOperationKey, decisions, operations
 from models.outcome import outcomes
 from models.permission_state import permission_states
 from models.table import now
@@ -19,7 +19,6 @@ from models.timeline_block import NOBODYS, timeline_blocks
 from models.timeline_entry import timeline_entries
 from resolvers.timeline_chain.content import (
     DECISION_STATES,
-    ENDED,
     ENTRY_STATES,
     Lines,
     Sheet,

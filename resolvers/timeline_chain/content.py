@@ -8,11 +8,9 @@ from typing import Any
 
 from sqlalchemy import Boolean, Column, ColumnElement, DateTime, Row, String, Table, literal_column
 
-from models.operation import OperationState, decisions, operations
+from models.operation import decisions, operations
 from models.outcome import outcomes
 from models.timeline_entry import timeline_entries
-
-ENDED = frozenset({OperationState.COMPLETED, OperationState.CANCELLED, OperationState.FAILED})
 
 # Named one by one: a column that is added later must not change what was sealed before.
 _ASKED = (

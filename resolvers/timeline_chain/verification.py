@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.operation import CELLS, OperationState, operations
+from models.operation import CELLS, ENDED, UNENDED, operations
 from models.timeline_block import NOBODYS, timeline_blocks
 from models.timeline_entry import timeline_entries
 from resolvers.operation.outcome_code import OutcomeCode
-from resolvers.timeline_chain.content import ENDED, seal_of
+from resolvers.timeline_chain.content import seal_of
 from resolvers.timeline_chain.window import Window, windows
 
 _SET_ASIDE = OutcomeCode.CHUNK_SET_ASIDE.value
@@ -65,8 +65,9 @@ def breaks_in(window: Window) -> Iterator[Break]:
 
 
 def _has_an_end(operation: Any) -> bool:
-    going_on = operation.state in {OperationState.QUEUED, OperationState.RUNNING}
-    return not going_on or operation.finished_at is not None or operation.error not in {None, _SET_ASIDE}
+    return (
+        operation.state not in UNENDED or operation.finished_at is not None or operation.error not in {None, _SET_ASIDE}
+    )
 
 
 def _fault(block: Any, window: Window) -> str | None:

@@ -11,12 +11,12 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import Database
-from models.operation import CELLS, decisions, operations
+from models.operation import CELLS, ENDED, decisions, operations
 from models.outcome import outcomes
 from models.timeline_block import timeline_blocks
 from models.timeline_entry import timeline_entries
 from resolvers.timeline_chain.block import append, state_texts
-from resolvers.timeline_chain.content import DECISION_STATES, ENDED, ENTRY_STATES, Sheet, operation_columns, row_text
+from resolvers.timeline_chain.content import DECISION_STATES, ENTRY_STATES, Sheet, operation_columns, row_text
 
 OPERATIONS_AT_ONCE = 1_000
 _ROWS_AT_ONCE = 5_000

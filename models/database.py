@@ -1,8 +1,4 @@
-"""The database: one engine, short reading transactions and one way to write.
-
-SQLite is opened in WAL mode and each writing transaction begins with ``BEGIN IMMEDIATE``: plain SQLAlchemy begins only at the
-first write, so two tasks that read and then write lose updates without an error.
-"""
+"""The database: one engine, short reading transactions and one way to write."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -13,25 +9,23 @@ from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Row, Select, event, make_url
+from sqlalchemy import Row, Select, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models import idle_limit
 from models.conflict import note_commit
 from models.postgresql import one_host_each, postgresql_engine
 from models.replica import Freshness, Replica
+from models.sqlite import SINGLE, WRITING, sqlite_engine
 from models.tenancy import OPTION, Tenancy
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 REPLICA_CONNECT_SECONDS = "2"
 """The primary answers as well, so nobody waits long for a copy that does not."""
-BUSY_MILLISECONDS = 15_000
-"""How long a writer waits for another process's write on SQLite."""
 TURN_SECONDS = 60
 """How long a writer waits for the others of this process: a large operation takes its time."""
 
@@ -108,12 +102,11 @@ class Database:
         """
         self.url = database_url(url) if isinstance(url, str) else url
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._sorts_in_files = sorts_in_files
         self._writer = asyncio.Lock() if self.is_sqlite else None
         self.direct_url = direct or self.url
         """Where LISTEN works, and whatever else keeps a connection to itself."""
         self.engine = (
-            self._sqlite_engine(durable, pool_size)
+            sqlite_engine(self.url, durable=durable, pool_size=pool_size, sorts_in_files=sorts_in_files)
             if self.is_sqlite
             else postgresql_engine(self.url, pool_size=pool_size, pooled=pooled)
         )
@@ -155,31 +148,6 @@ class Database:
             with suppress(OSError):
                 file.parent.mkdir(parents=True, exist_ok=True)
 
-    def _sqlite_engine(self, durable: bool, pool_size: int) -> AsyncEngine:  # noqa: FBT001 private
-        engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=0)
-
-        def set_pragmas(connection: DBAPIConnection, _record: Any) -> None:
-            connection.isolation_level = None
-            cursor = connection.cursor()
-            for pragma in (
-                f"busy_timeout={BUSY_MILLISECONDS}",
-                "journal_mode=WAL",
-                f"synchronous={'FULL' if durable else 'OFF'}",
-                "foreign_keys=ON",
-                f"temp_store={'FILE' if self._sorts_in_files else 'MEMORY'}",
-                f"cache_size={-16_384 if self._sorts_in_files else -65_536}",
-            ):
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
-
-        def begin(connection: Connection) -> None:
-            writing = connection.get_execution_options().get("writing", False)
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-        event.listen(engine.sync_engine, "connect", set_pragmas)
-        event.listen(engine.sync_engine, "begin", begin)
-        return engine
-
     def for_tenants(self, tenancy: Tenancy) -> "Database":
         """Returns this database as somebody may see it: where row-level security is on, no transaction finds other rows."""
         if self.is_sqlite:
@@ -207,6 +175,7 @@ class Database:
             if found is not None:
                 return found
         async with self.read() as connection:
+            connection = await connection.execution_options(**{SINGLE: True})  # noqa: PLW2901 the same connection
             rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
             return rows
 
@@ -248,7 +217,7 @@ class Database:
     async def _transaction(self) -> AsyncIterator[AsyncTransaction]:
         """Yields a writing transaction. One writer at a time on SQLite: waiting here is fair, SQLite's own waiting is not."""
         async with self._turn(), self.engine.connect() as connection:
-            option = "writing" if self.is_sqlite else idle_limit.OPTION
+            option = WRITING if self.is_sqlite else idle_limit.OPTION
             connection = await connection.execution_options(**{option: True})  # noqa: PLW2901 the same connection
             async with connection.begin() as transaction:
                 yield transaction

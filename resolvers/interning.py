@@ -16,6 +16,7 @@ from models.permission.catalogue import catalogue
 from models.permission.state import State
 from models.permission_set import PermissionSetOrigin, permission_set_versions, permission_sets
 from models.permission_state import digest_of, permission_states
+from models.sqlite import WRITING
 from models.table import now
 from models.text import fold
 from resolvers.catalogue_gain import SetVersion, partner_admin_gains, write_gains
@@ -68,7 +69,7 @@ async def state_contents(connection: AsyncConnection, ids: Iterable[int]) -> dic
 
 def _may_roll_back(connection: AsyncConnection) -> bool:
     """Says whether a row seen here can vanish and its key be given to another: only in SQLite's writing transactions."""
-    return bool(connection.sync_connection and connection.sync_connection.get_execution_options().get("writing"))
+    return bool(connection.sync_connection and connection.sync_connection.get_execution_options().get(WRITING))
 
 
 async def _keys(connection: AsyncConnection, digests: Sequence[str]) -> dict[str, int]:

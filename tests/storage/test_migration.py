@@ -137,7 +137,7 @@ async def test_a_damaged_file_is_one_line(tmp_path: Path, sqlite_template: Path)
 async def test_a_locked_file_is_one_line(
     tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.database.BUSY_MILLISECONDS", 50)
+    monkeypatch.setattr("models.sqlite.BUSY_MILLISECONDS", 50)
     file = tmp_path / "cam.sqlite3"
     shutil.copyfile(sqlite_template, file)
     other = sqlite3.connect(file, isolation_level=None)

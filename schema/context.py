@@ -89,6 +89,7 @@ class Context:
             if self.sign_in_again is not None:
                 self.viewer = await self.sign_in_again()
             # What the loaders of the last event have read is old, and would be kept for ever.
+            await self.loaders.close()
             self.__post_init__()
             self.signed_in(scope)
             return self.reader

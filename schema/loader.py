@@ -58,6 +58,7 @@ class Loaders:
         self._reader = reader
         self._loaders: dict[Hashable, Loader] = {}
         self._waves: asyncio.Task[None] | None = None
+        self._closed = False
 
     def load(
         self,
@@ -78,6 +79,9 @@ class Loaders:
         future = loader.found.get(parent)
         if future is None:
             future = loader.found[parent] = asyncio.get_running_loop().create_future()
+            if self._closed:
+                future.cancel()
+                return future
             loader.waiting.append(parent)
             if self._waves is None:
                 self._waves = asyncio.create_task(self._run_waves(), name=loader.name)
@@ -87,6 +91,19 @@ class Loaders:
     def clear(self) -> None:
         """Forgets everything that was read, so that a mutation's payload shows what it wrote."""
         self._loaders = {key: loader for key, loader in self._loaders.items() if loader.waiting}
+
+    async def close(self) -> None:
+        """Waits for what is being read, and lets nothing more be read.
+
+        A field that fails can give the answer away while others still read: they would go on after it, with a connection each.
+        """
+        self._closed = True
+        for loader in self._loaders.values():
+            for parent in loader.waiting:
+                loader.found[parent].cancel()
+            loader.waiting.clear()
+        if self._waves is not None:
+            await self._waves
 
     async def _run_waves(self) -> None:
         try:

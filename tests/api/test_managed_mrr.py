@@ -3,6 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import QueuePool
+
+from models.database import Database
 from schema.node import encode
 from tests.api.caller import Caller
 from tests.factory import Factory
@@ -109,7 +112,19 @@ async def test_t3_leads_are_read_page_by_page_with_as_many_statements_for_each(
     assert len(set(counts)) == 1
     assert shown == [(name, number) for number, name in enumerate(names, 1)]
     assert not page["pageInfo"]["hasNextPage"]
-    assert await caller.code(OVERVIEW, after="x") == "BAD_CURSOR"
+
+
+async def test_t3_nothing_reads_any_more_when_a_failed_query_is_answered(factory: Factory, database: Database) -> None:
+    partner = await factory.partner()
+    await factory.clients(partner, 2, lead_id=(await factory.member(partner)).id)
+    caller = await Caller.signed_in(factory, await factory.member(partner))
+    pool = database.engine.pool
+    assert isinstance(pool, QueuePool)
+    await caller.data(OVERVIEW)
+    for _ in range(3):
+        # The other fields have begun to read when this one fails, and takes the answer with it.
+        assert await caller.code(OVERVIEW, after="x") == "BAD_CURSOR"
+        assert pool.checkedout() == 0
 
 
 async def test_f02_t1_only_with_the_manager_and_of_ones_own_partner(factory: Factory) -> None:

@@ -170,3 +170,29 @@ async def test_loads_of_a_wave_are_one_call_however_their_fields_get_there(datab
     assert await loaders.load(doubled, 77) == 154
     assert calls[-2:] == [("doubled", [77]), ("doubled", [77])]
     assert loader_name(doubled) == "DoubledLoader"
+
+
+async def test_closed_loaders_wait_for_what_is_being_read_and_read_nothing_more(database: Database) -> None:
+    """T3: a field that fails can give the answer away while others still read."""
+    calls: list[list[Any]] = []
+    begun = asyncio.Event()
+
+    async def slow(_reader: Reader, keys: Sequence[int]) -> list[int]:
+        calls.append(list(keys))
+        begun.set()
+        await asyncio.sleep(0.01)
+        return list(keys)
+
+    loaders = Loaders(Reader(database, None))
+
+    async def one_after_the_other() -> int:
+        return await loaders.load(slow, await loaders.load(slow, 1) + 1)
+
+    left_behind = asyncio.ensure_future(one_after_the_other())
+    await begun.wait()
+    at_once = loaders.load(slow, 3)
+    await loaders.close()
+    for given_up in (left_behind, at_once):
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+    assert calls == [[1]]

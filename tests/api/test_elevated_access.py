@@ -1,13 +1,12 @@
 """The elevated-access report: who held partner admin, super admin or a sensitive permission, when, by whom and why (P23)."""
 
 import random
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import insert, select, update
 
 from models.database import Database
@@ -16,7 +15,6 @@ from models.operation import OperationKind, OperationState, RuleMode, cell_key, 
 from models.table import now
 from models.timeline_entry import timeline_entries
 from resolvers.demo.cast import DEMO_PEOPLE
-from resolvers.demo.load import load_demo
 from resolvers.elevated_access.report import (
     ElevatedAccessFilter,
     ElevatedAccessRecord,
@@ -337,18 +335,13 @@ def expected(found: Sequence[Span], since: datetime | None, until: datetime | No
     )
 
 
-async def test_p23_the_report_of_the_demo_agency_is_the_one_made_of_raw_rows(
-    sqlite_template: Path, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("demo_url", ["sqlite"], indirect=True)
+async def test_p23_the_report_of_the_demo_agency_is_the_one_made_of_raw_rows(demo_agency: Database) -> None:
     """As the API and as the exported file tell it, for several periods; on SQLite, for the random lives below are on both."""
-    file = tmp_path / "demo.sqlite3"
-    shutil.copyfile(sqlite_template, file)
-    database = Database(f"sqlite:///{file}", durable=False)
-    await load_demo(database)
-    async with database.read() as connection:
+    async with demo_agency.read() as connection:
         viewer = await viewer_of(connection, await user_by_email(connection, DEMO_PEOPLE[0].email))
-    reader, partner_id = Reader(database, viewer), viewer.meant_partner_id or 0
-    raw = await spans(database, now(), partner_id=partner_id)
+    reader, partner_id = Reader(demo_agency, viewer), viewer.meant_partner_id or 0
+    raw = await spans(demo_agency, now(), partner_id=partner_id)
     source = ExportSource(partner_id=partner_id)
     for since, until in (
         (None, None),
@@ -367,7 +360,6 @@ async def test_p23_the_report_of_the_demo_agency_is_the_one_made_of_raw_rows(
         assert sorted((int(str(row["id"])), row["since"], str(row["until"])) for row in exported) == [
             (row[0], row[6], row[7]) for row in wanted
         ]
-    await database.dispose()
 
 
 KINDS = (AccessType.STANDARD, AccessType.PARTNER_ADMIN, AccessType.SUPER_ADMIN)

@@ -193,15 +193,14 @@ async def test_the_agency_is_what_people_are_promised(database: Database) -> Non
         assert [row.hub_id for row in mine if row.account_id not in own] == [1000008, 1000158]
 
 
-async def test_the_agencys_people_were_active_as_far_as_their_access_reaches(database: Database) -> None:
+async def test_the_agencys_people_were_active_as_far_as_their_access_reaches(demo_agency: Database) -> None:
     """F52, P25: some never, so that the inactivity list has somebody; nothing before the access began."""
-    await load_demo(database)
     event = activity_events.c
     living = (grants.c.client_id == event.client_id) & (grants.c.member_id == event.member_id) & (grants.c.ended == 0)
     pair = select(last_activities.c.at).where(
         last_activities.c.client_id == grants.c.client_id, last_activities.c.member_id == grants.c.member_id
     )
-    async with database.read() as connection:
+    async with demo_agency.read() as connection:
         rows = (
             await connection.execute(
                 select(event.at, event.kind, grants.c.since).select_from(activity_events.join(grants, living))
@@ -216,17 +215,15 @@ async def test_the_agencys_people_were_active_as_far_as_their_access_reaches(dat
         assert await connection.scalar(never.where(~pair.correlate(grants).exists()))
 
 
-async def test_the_agency_is_valid_under_the_rules(database: Database) -> None:
-    await load_demo(database)
-    async with database.read() as connection:
+async def test_the_agency_is_valid_under_the_rules(demo_agency: Database) -> None:
+    async with demo_agency.read() as connection:
         await check_counters(connection)
         await check_history(connection)
         await check_states(connection)
 
 
-async def test_the_demo_is_the_same_on_both_databases_and_each_time(database: Database) -> None:
-    await load_demo(database)
-    async with database.read() as connection:
+async def test_the_demo_is_the_same_on_both_databases_and_each_time(demo_agency: Database) -> None:
+    async with demo_agency.read() as connection:
         found = await everything(connection)
     first = SEEN.setdefault("demo", found)
     assert found.keys() == first.keys()
@@ -238,12 +235,11 @@ SEEN: dict[str, dict[str, list[tuple[Any, ...]]]] = {}
 """The demo of the first run of the test above, which each later one must equal."""
 
 
-async def test_loading_again_changes_nothing(database: Database) -> None:
-    await load_demo(database)
-    async with database.read() as connection:
+async def test_loading_again_changes_nothing(demo_agency: Database) -> None:
+    async with demo_agency.read() as connection:
         before = await everything(connection)
-    assert not await load_demo(database)
-    async with database.read() as connection:
+    assert not await load_demo(demo_agency)
+    async with demo_agency.read() as connection:
         assert await everything(connection) == before
 
 

@@ -45,7 +45,7 @@ def postgresql_engine(url: URL, *, pool_size: int, pooled: bool) -> AsyncEngine:
 
     Args:
         url: the address; what it says of TLS, several hosts or time limits is passed on to libpq.
-        pool_size: connections kept open; in a rush there are up to twice as many.
+        pool_size: connections; in a rush twice as many, which stay.
         pooled: a pooler stands between, which gives each transaction another connection of the server: nothing is prepared, since
             the next statement may arrive where nobody knows of it.
     """
@@ -54,8 +54,9 @@ def postgresql_engine(url: URL, *, pool_size: int, pooled: bool) -> AsyncEngine:
     engine = create_async_engine(
         url.update_query_dict(missing),
         connect_args={"prepare_threshold": None if pooled else PREPARED_AFTER},
-        pool_size=pool_size,
-        max_overflow=pool_size,
+        # Those of a rush are kept as well: to open one costs the server more than a page of clients.
+        pool_size=2 * pool_size,
+        max_overflow=0,
         pool_timeout=POOL_SECONDS,
         pool_pre_ping=True,
         # The connections of a rush fall idle again, and the server may close them.

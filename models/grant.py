@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ColumnElement,
     FromClause,
@@ -54,6 +55,8 @@ _OF_ACCOUNT = text("client_id IS NULL")
 _SUPER_ADMIN = text("access_type = 'SUPER_ADMIN' AND status = 'ACTIVE'")
 _PARTNER_ADMIN = text("access_type = 'PARTNER_ADMIN' AND status = 'ACTIVE'")
 _ENDS = text("status = 'ACTIVE' AND expires_at IS NOT NULL")
+_ENDED = text("ended <> 0")
+_FILED = text("fork IS NOT NULL")
 
 
 class Grant(SQLModel, table=True):
@@ -66,9 +69,22 @@ class Grant(SQLModel, table=True):
     __tablename__ = "grant"
     __table_args__ = (
         # `ended` is 0 while a grant lives and its own key once it is REMOVED: one plain unique key, on every database,
-        # says that a person has at most one living grant in a client, and serves the page of a client's people.
-        UniqueConstraint("client_id", "member_id", "ended"),
-        Index("ix_grant_member", "member_id", "client_id", "ended"),
+        # says that a person has at most one living grant in a client, and serves the page of a client's people. It comes before
+        # the person, so that what has ended is apart and costs those nothing who ask for what lives.
+        UniqueConstraint("client_id", "ended", "member_id"),
+        Index("ix_grant_member", "member_id", "ended", "client_id"),
+        # Nothing that lives is in these, so that granting costs no more: the lists of what was removed, and `models.lifetime`.
+        *(
+            Index(f"ix_grant_{name}", *columns, sqlite_where=condition, postgresql_where=condition)
+            for name, columns, condition in (
+                ("client_removed", ("client_id", "member_id"), _ENDED),
+                ("member_removed", ("member_id", "client_id"), _ENDED),
+                ("client_since", ("client_id", "fork", "since"), _FILED),
+                ("client_removed_at", ("client_id", "fork", "removed_at"), _FILED),
+                ("member_since", ("member_id", "fork", "since"), _FILED),
+                ("member_removed_at", ("member_id", "fork", "removed_at"), _FILED),
+            )
+        ),
         Index(
             "uq_grant_own_people",
             "account_id",
@@ -87,6 +103,8 @@ class Grant(SQLModel, table=True):
         one_of("access_type", [kind for kind in AccessType if kind is not AccessType.NONE]),
         CheckConstraint("access_type <> 'PARTNER_ADMIN' OR seat = 'PARTNER'", name="partner_seat"),
         CheckConstraint("(status = 'REMOVED') = (ended = id)", name="ended"),
+        CheckConstraint("(status = 'REMOVED') = (removed_at IS NOT NULL)", name="removed"),
+        CheckConstraint("(fork IS NOT NULL) = (removed_at IS NOT NULL AND since < removed_at)", name="filed"),
         CheckConstraint(
             "(partner_id IS NULL) = (client_id IS NULL) AND (partner_id IS NULL) = (member_id IS NULL)",
             name="on_behalf",
@@ -110,6 +128,9 @@ class Grant(SQLModel, table=True):
     version: int = 1
     granted_by_id: int | None = reference("user.id", nullable=True)
     since: datetime
+    removed_at: datetime | None = None
+    fork: int | None = Field(default=None, sa_type=BigKey)
+    """Where in the tree of ``models.lifetime`` its life hangs, once that is over."""
 
 
 grants = table(Grant)
@@ -150,6 +171,11 @@ def is_active(rows: FromClause) -> ColumnElement[bool]:
     The value stands in the statement and not in a parameter: only then do the databases see that a partial index serves.
     """
     return rows.c.status == literal(GrantStatus.ACTIVE.value, String, literal_execute=True)
+
+
+def has_ended(rows: FromClause) -> ColumnElement[bool]:
+    """Returns the condition that a grant is REMOVED; as ``is_active`` says, a partial index serves."""
+    return rows.c.ended != literal(0, BigInteger, literal_execute=True)
 
 
 def unexpired(rows: FromClause, at: datetime) -> ColumnElement[bool]:

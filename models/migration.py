@@ -1,8 +1,10 @@
 """Bringing a database to the version of the tables that this service knows."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -10,7 +12,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, event, inspect, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from models import row_security
@@ -78,6 +81,40 @@ async def _run(database: Database, step: Callable[[Connection], None]) -> None:
         raise await _explained(database, error) from error
 
 
+@asynccontextmanager
+async def _without_references(database: Database) -> AsyncIterator[Database]:
+    """Yields the database with connections of its own that let a table go to which others refer: SQLite makes some anew.
+
+    SQLite settles that when a transaction begins. On PostgreSQL nothing is made anew.
+    """
+    if database.file is None:
+        yield database
+        return
+    apart = Database(database.url)
+
+    def let_go(connection: DBAPIConnection, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys=OFF")
+        cursor.close()
+
+    event.listen(apart.engine.sync_engine, "connect", let_go)
+    try:
+        yield apart
+    finally:
+        await apart.dispose()
+
+
+def _check_references(connection: Connection) -> None:
+    """Makes sure, before they count again, that all references of SQLite lead somewhere."""
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            raise MigrationError(
+                f"Row {broken[1]} of {broken[0]} refers to a row of {broken[2]} that is not there, so nothing was changed: "
+                "restore a backup, or run cam verify with the version that wrote the database."
+            )
+
+
 async def upgrade(database: Database, revision: str = "head") -> None:
     """Moves the tables up to a version, all steps in one transaction; makes the file where the database is one.
 
@@ -93,6 +130,8 @@ async def upgrade(database: Database, revision: str = "head") -> None:
             # No column can change that a policy names; nobody else sees it gone, for it is all one transaction.
             row_security.switch_off(connection)
         command.upgrade(alembic_config(connection), revision)
+        if before != _revision(connection):
+            _check_references(connection)
         if is_secured:
             row_security.refresh(connection)
         if revision == "head":
@@ -100,7 +139,8 @@ async def upgrade(database: Database, revision: str = "head") -> None:
         _write_nothing(connection)
 
     database.make_folder()
-    await _run(database, move)
+    async with _without_references(database) as apart:
+        await _run(apart, move)
 
 
 async def downgrade(database: Database, revision: str) -> None:
@@ -113,8 +153,10 @@ async def downgrade(database: Database, revision: str) -> None:
     def move(connection: Connection) -> None:
         row_security.switch_off(connection)
         command.downgrade(alembic_config(connection), revision)
+        _check_references(connection)
 
-    await _run(database, move)
+    async with _without_references(database) as apart:
+        await _run(apart, move)
 
 
 async def secure(database: Database, role: str | None = None) -> None:

@@ -23,6 +23,15 @@ class Outcome(SQLModel, table=True):
             sqlite_where=_NOT_APPLIED,
             postgresql_where=_NOT_APPLIED,
         ),
+        # What was tried in vain for somebody somewhere: those who ask why they lack something ask that (P11).
+        Index(
+            "ix_outcome_in_vain",
+            "client_id",
+            "member_id",
+            "operation_id",
+            sqlite_where=_NOT_APPLIED,
+            postgresql_where=_NOT_APPLIED,
+        ),
         {"sqlite_with_rowid": False},
     )
 

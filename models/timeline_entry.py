@@ -23,7 +23,7 @@ class TimelineEntry(SQLModel, table=True):
         Index("ix_timeline_entry_partner", "partner_id", "id"),
         Index("ix_timeline_entry_client", "client_id", "id"),
         Index("ix_timeline_entry_member", "member_id", "id"),
-        Index("ix_timeline_entry_grant", "grant_id", "id"),
+        Index("ix_timeline_entry_grant", "grant_id", "at", "id"),
         Index("ix_timeline_entry_account", "account_id", "id", sqlite_where=_OF_ACCOUNT, postgresql_where=_OF_ACCOUNT),
     )
 

@@ -64,7 +64,10 @@ async def partner_admin_gains(
 
 async def write_gains(connection: AsyncConnection, gains: Sequence[Gain], keys: Mapping[State, int]) -> None:
     """Writes the gains as one operation by the system, with one timeline entry for each grant (E21)."""
-    moment = now()
+    newest = select(func.max(timeline_entries.c.id)).group_by(timeline_entries.c.partner_id)
+    latest = await connection.scalar(select(func.max(timeline_entries.c.at)).where(timeline_entries.c.id.in_(newest)))
+    # As ``moment_after``, for all partners.
+    moment = now() if latest is None else max(now(), latest)
     operation_id = await _operation(connection, sum(gain.count for gain in gains), moment)
     position = 0
     for number, gain in enumerate(gains):

@@ -20,6 +20,7 @@ from resolvers.direct_operation import DirectCell, DirectOperation, unchanged, w
 from resolvers.error import RefusalCode, refuse
 from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.interning import state_contents
+from resolvers.moment import moment_after
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.situation import Decision
 from resolvers.readable import readable_account_partners
@@ -100,7 +101,7 @@ class ClientDecision:
         operation = DirectOperation(
             partner_id=self.client.partner_id,
             kind=kind,
-            at=now(),
+            at=await moment_after(self.connection, self.client.partner_id),
             requested_by_id=self.viewer.user_id,
             reason=self.order.reason,
             request=self.order.as_json,

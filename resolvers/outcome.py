@@ -23,7 +23,6 @@ from resolvers.operation.execute import DryRun
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.record import OperationRecord
 from resolvers.operation.removal import AssetTransferRecord
-from resolvers.operation.request import OperationRequest
 from resolvers.operation.situation import Decision
 from resolvers.page import Order, Page, PageRequest
 from resolvers.readable import readable_clients
@@ -46,8 +45,8 @@ class OutcomeRecord:
     """None in a dry run, which is of no row."""
     foreseen_transfers: Sequence[AssetTransferRecord] = ()
     """In a dry run: what would become of the person's assets (N01)."""
-    request: OperationRequest | None = None
-    """In a dry run: what was asked for."""
+    dry_run: DryRun | None = None
+    """The dry run that it is of."""
 
     @property
     def granted(self) -> State:
@@ -174,7 +173,7 @@ def _previewed(dry_run: DryRun, statuses: tuple[OutcomeStatus, ...] | None, page
             dry_run.grant_ids[position] or None,
             dry_run.verdicts[dry_run.decisions[position]],
             foreseen_transfers=dry_run.transfers.get(position, ()),
-            request=dry_run.request,
+            dry_run=dry_run,
         )
         for position in sorted(chosen)
     ]

@@ -18,6 +18,7 @@ from models.permission_set import permission_set_versions, permission_sets
 from resolvers.direct_operation import DirectCell, DirectOperation, Recorded, unchanged, write_directly
 from resolvers.expiry.latest import latest_ends
 from resolvers.interning import state_contents
+from resolvers.moment import moment_after
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import Expiry
 from resolvers.operation.situation import Decision
@@ -90,6 +91,7 @@ async def admit_people(
     """
     if not clients or not people:
         return []
+    operation = replace(operation, at=await moment_after(connection, operation.partner_id))
     admin_set = await load_admin_set(connection)
     living = await connection.execute(
         select(grants)

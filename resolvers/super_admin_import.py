@@ -18,11 +18,11 @@ from models.operation import OperationKind, OutcomeStatus
 from models.partner import PartnerProgram, partners
 from models.permission.built_in import SUPER_ADMIN_STATE
 from models.permission.catalogue import catalogue
-from models.table import now
 from models.user import users
 from resolvers.direct_operation import DirectCell, DirectOperation, write_directly
 from resolvers.error import RefusalCode, refuse
 from resolvers.import_result import ImportedRow, ImportResult, ImportStatus, Progress, rejected, result_of
+from resolvers.moment import moment_after
 from resolvers.operation.situation import Decision
 from resolvers.people_import import CHUNK, PersonEntry, read_people
 
@@ -97,7 +97,8 @@ async def _write(connection: AsyncConnection, partner_id: int, entries: Sequence
         else:
             made.append((entry, DirectCell(client.id, client.account_id, member.id, member.user_id, _MADE)))
     if made:
-        operation = DirectOperation(partner_id, OperationKind.GRANT, now(), reason=_REASON)
+        at = await moment_after(connection, partner_id)
+        operation = DirectOperation(partner_id, OperationKind.GRANT, at, reason=_REASON)
         recorded = await write_directly(connection, operation, [cell for _, cell in made])
         results += [
             ImportedRow(entry.line, ImportStatus.CREATED, done.grant_id)

@@ -10,7 +10,7 @@ from models.permission.level import PermissionLevel
 from resolvers.asset import asset_transfers_by_outcome
 from resolvers.client import clients_by_id
 from resolvers.grant import grants_by_id
-from resolvers.hand_off.colleague import who_could_by_outcome
+from resolvers.hand_off.capability import who_could_by_outcome
 from resolvers.member import members_by_id
 from resolvers.operation.outcome_code import MESSAGES, OutcomeCode
 from resolvers.outcome import OutcomeRecord, not_in_tier_by_outcome
@@ -139,7 +139,8 @@ class Outcome:
 
     @field(
         "The colleagues who could do all that was left undone here, by name: what was withheld or retained, or all of it where you "
-        "are no partner admin or have too little. See handOffOperation."
+        "are no partner admin, have too little, or may not give a team. Each is judged as if they asked for it now, by all the rules "
+        "that hold for that. See handOffOperation."
     )
     async def who_could(self, info: Info) -> list[Member]:
         """Returns those who could (N02)."""

@@ -23,6 +23,7 @@ from models.client import clients
 from models.database import Database
 from models.dialect import insert_or_ignore
 from models.grant import AccessType, GrantStatus, Seat, grants
+from models.lifetime import fork_of
 from models.member import ManagerRights, MemberKind, MemberStatus, members
 from models.operation import OperationKind, OperationState, OutcomeStatus, RuleMode, cell_key, decisions, operations
 from models.outcome import outcomes
@@ -416,6 +417,16 @@ def _searched(*parts: str | None) -> str:
     return "\n".join(fold(part) for part in parts if part)
 
 
+def removal(at: datetime = MOMENT) -> dict[str, Any]:
+    """What is different in the row of a grant once it is REMOVED."""
+    return {
+        "status": GrantStatus.REMOVED.value,
+        "ended": grants.c.id,
+        "removed_at": at,
+        "fork": fork_of(grants.c.since, at),
+    }
+
+
 def _state(levels: Levels) -> State:
     return levels if isinstance(levels, State) else catalogue.closure(catalogue.state(levels))
 
@@ -503,10 +514,8 @@ async def _move(connection: AsyncConnection, before: GrantRow, status: GrantStat
         GrantStatus.REMOVED: OperationKind.REMOVE,
     }[status]
     after = replace(before, status=status, version=before.version + 1)
-    ended = before.id if status is GrantStatus.REMOVED else 0
-    await connection.execute(
-        update(grants).where(grants.c.id == before.id).values(status=status, ended=ended, version=after.version)
-    )
+    ended = removal() if status is GrantStatus.REMOVED else {"status": status}
+    await connection.execute(update(grants).where(grants.c.id == before.id).values(version=after.version, **ended))
     await _record(connection, await _operation(connection, before, kind), before, after)
     return after
 

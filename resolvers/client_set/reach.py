@@ -20,6 +20,7 @@ from models.table import now
 from resolvers.client_set.bringing import Holding, NewVersion, bring_up
 from resolvers.direct_operation import DirectCell, DirectOperation, unchanged, write_directly
 from resolvers.interning import state_contents
+from resolvers.moment import moment_after
 from resolvers.operation.lockdown import Lockdowns, find_lockdowns
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import OnCustomised
@@ -73,14 +74,13 @@ async def reach_grants(connection: AsyncConnection, edit: Edit, *, checked: Call
     if not rows:
         return Reached()
     decided = await _decided(connection, edit, rows)
-    moment = now()
     changed: list[int] = []
     refused: list[tuple[int, OutcomeCode]] = []
     for (_, partner_id), own in groupby(decided, key=lambda cell: (cell[0].client_id, cell[0].partner_id)):
         operation = DirectOperation(
             partner_id=partner_id,
             kind=OperationKind.REAPPLY,
-            at=moment,
+            at=await moment_after(connection, partner_id),
             requested_by_id=edit.user_id,
             reason=edit.reason,
             request=edit.as_json,

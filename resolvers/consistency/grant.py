@@ -1,16 +1,19 @@
 """Grants are where they say, and replaying the timeline gives exactly what there is (F55, E26)."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from sqlalchemy import and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.client import clients
-from models.grant import grants
+from models.grant import GrantStatus, grants
+from models.lifetime import fork
 from models.member import members
 from models.operation import CELLS
 from models.timeline_block import timeline_blocks
 from models.timeline_entry import timeline_entries
-from resolvers.consistency.check import Check, differ, selected
+from resolvers.consistency.check import Check, differ, selected, streamed
 
 _first, _last, _entry = (timeline_entries.alias(name) for name in ("first_entry", "last_entry", "entry"))
 _STATES = ("status", "access_type", "seat", "state_id", "set_version_id", "expires_at")
@@ -186,4 +189,32 @@ def _located() -> Check:
     )
 
 
-GRANT_CHECKS = (_places(), _living(), _begun(), _chained(), _replayed(), _located())
+def _lived() -> Check:
+    """A grant begins and ends when its entries say so, and what has ended hangs where a moment in between finds it."""
+    of_grant = select(_entry.c.at).where(_entry.c.grant_id == grants.c.id).limit(1).correlate(grants)
+    removing = of_grant.where(_entry.c.after_status == GrantStatus.REMOVED.value)
+    first = of_grant.order_by(_entry.c.id).scalar_subquery()
+    last = removing.order_by(_entry.c.id.desc()).scalar_subquery()
+    columns = (grants.c.id, grants.c.since, grants.c.removed_at, grants.c.fork)
+    # Where a life hangs is worked out here; what lives hangs nowhere, as the database itself makes sure.
+    wrong = differ((grants.c.since, first), (grants.c.removed_at, last))
+    lives = (
+        select(*columns, first.label("first"), last.label("last"))
+        .where(first.is_not(None), or_(wrong, grants.c.removed_at.is_not(None)))
+        .order_by(grants.c.id)
+    )
+
+    async def search(connection: AsyncConnection) -> AsyncIterator[str]:
+        async for row in streamed(connection, lives):
+            if (row.since, row.removed_at) != (row.first, row.last):
+                yield (
+                    f"grant {row.id}: it lasted from {row.since} to {row.removed_at or 'now'} "
+                    f"and not, as its entries say, from {row.first} to {row.last or 'now'}"
+                )
+            elif row.fork != fork(row.since, row.removed_at):
+                yield f"grant {row.id}: its life hangs at {row.fork} and not at {fork(row.since, row.removed_at)}"
+
+    return Check("grant_lives", "each grant lasted as long as its entries say, and is found by that", [grants], search)
+
+
+GRANT_CHECKS = (_places(), _living(), _begun(), _chained(), _replayed(), _located(), _lived())

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from models.grant import GrantStatus, grants
+from models.lifetime import fork
 from models.operation import OperationState, OutcomeStatus, RuleMode, cell_key, decisions, operations
 from models.outcome import outcomes
 from models.team import grant_teams
@@ -53,7 +54,7 @@ class _Path:
 
     steps: tuple[_Step, ...]
     held: tuple[Any, ...]
-    """What the grant has at the end, from access type to since; nothing if there is no grant."""
+    """What the grant has at the end, from access type to fork; nothing if there is no grant."""
     status: str = ""
     expires_at: datetime | None = None
     gives_teams: bool = False
@@ -107,7 +108,9 @@ class History:
         last, first = course.applied[-1], steps[0].operation
         status, *after = self._after(last)
         expires_at = CONTRACT_END if course.expires else None
-        held = (*after, last.customised, expires_at, len(course.applied), first.actor_id, first.at)
+        removed_at = steps[-1].operation.at if status == GrantStatus.REMOVED.value else None
+        life = (first.at, removed_at, removed_at and fork(first.at, removed_at))
+        held = (*after, last.customised, expires_at, len(course.applied), first.actor_id, *life)
         return _Path(steps, held, status, expires_at, gives_teams=first.act is Act.GIVE)
 
     def _step(self, operation: _Operation, decision: Decision) -> _Step:

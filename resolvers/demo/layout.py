@@ -37,7 +37,7 @@ LAYOUTS: dict[Table, tuple[str, ...]] = {
     ),
     grants: _words(
         "id partner_id client_id member_id account_id user_id status ended access_type seat state_id set_version_id customised"
-        " expires_at version granted_by_id since"
+        " expires_at version granted_by_id since removed_at fork"
     ),
     teams: _words("id account_id name"),
     grant_teams: _words("grant_id team_id is_primary"),

@@ -1,9 +1,10 @@
 """From the access that is asked for to R of the rule, for each client, person and grant."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import case, select
+from sqlalchemy import ColumnElement, Row, Select, case, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.grant import AccessType, GrantStatus, grants
@@ -23,6 +24,7 @@ from resolvers.operation.request import (
     DefaultSet,
     FromPermissions,
     FromSet,
+    Key,
     RequestedAccess,
     TeamRequest,
 )
@@ -112,7 +114,8 @@ async def find_access(
         case FromSet():
             return await _from_set(connection, viewer, partner_id, access)
         case CopyFrom(grant_id=grant_id, copied=copied):
-            return await _from_copy(connection, copied or await find_copied(connection, viewer, partner_id, grant_id))
+            copied = copied or await find_copied(connection, viewer, partner_id, grant_id)
+            return (await _from_copies(connection, [copied]))[0]
         case DefaultSet(versions=versions):
             return AccessSource(by_default=True, default_versions=versions)
         case CurrentVersion(versions=versions):
@@ -125,19 +128,8 @@ async def _from_set(connection: AsyncConnection, viewer: Viewer, partner_id: int
         # A client's own set is at any time what the client says: its edits reach all grants (F49).
         fixed = permission_set_versions.c.id == access.version_id
         version = case((permission_sets.c.account_id.is_(None), fixed), else_=version)
-    row = (
-        await connection.execute(
-            select(
-                permission_sets.c.account_id,
-                permission_sets.c.partner_id,
-                permission_set_versions.c.id,
-                permission_set_versions.c.state_id,
-            )
-            .join(permission_set_versions, permission_set_versions.c.set_id == permission_sets.c.id)
-            .where(permission_sets.c.id == access.set_id, version, permission_sets.c.archived_at.is_(None))
-            .where(permission_sets.c.id.in_(readable_permission_sets(viewer)))
-        )
-    ).one_or_none()
+    statement = _usable_sets(viewer, version).where(permission_sets.c.id == access.set_id)
+    row = (await connection.execute(statement)).one_or_none()
     if row is None or row.partner_id not in {None, partner_id}:
         raise refuse(
             RefusalCode.NOT_FOUND,
@@ -145,8 +137,42 @@ async def _from_set(connection: AsyncConnection, viewer: Viewer, partner_id: int
             *ACCESS,
             "permissionSet",
         )
-    state = (await _closed_states(connection, {row.state_id}))[row.state_id]
+    return _source_of_set(row, await _closed_states(connection, {row.state_id}))
+
+
+def _usable_sets(viewer: Viewer, version: ColumnElement[bool]) -> Select[Any]:
+    """Selects sets that can be given, each with one of its versions."""
+    sets = permission_sets.c
+    return (
+        select(sets.id.label("set_id"), sets.account_id, sets.partner_id, permission_set_versions.c.id)
+        .add_columns(permission_set_versions.c.state_id)
+        .join(permission_set_versions, permission_set_versions.c.set_id == sets.id)
+        .where(version, sets.archived_at.is_(None), sets.id.in_(readable_permission_sets(viewer)))
+    )
+
+
+def _source_of_set(row: Row[Any], states: Mapping[int, State]) -> AccessSource:
+    state = states[row.state_id]
     return AccessSource(fixed=Requested(state, row.id, state), account_id=row.account_id)
+
+
+async def sets_as_they_are(
+    connection: AsyncConnection, viewer: Viewer, wanted: Iterable[tuple[int, Key]]
+) -> dict[tuple[int, Key], AccessSource]:
+    """Returns what permission sets give now, by the partner for which they are wanted and the set; left out is what gives nothing."""
+    asked = set(wanted)
+    if not asked:
+        return {}
+    current = permission_set_versions.c.version == permission_sets.c.version
+    keys = sorted({set_id for _, set_id in asked if set_id is not None})
+    rows = (await connection.execute(_usable_sets(viewer, current).where(permission_sets.c.id.in_(keys)))).all()
+    states = await _closed_states(connection, {row.state_id for row in rows})
+    found = {row.set_id: (row.partner_id, _source_of_set(row, states)) for row in rows}
+    return {
+        (partner_id, set_id): found[set_id][1]
+        for partner_id, set_id in asked
+        if set_id in found and found[set_id][0] in {None, partner_id}
+    }
 
 
 async def find_copied(
@@ -157,14 +183,8 @@ async def find_copied(
     Raises:
         RefusedError: NOT_FOUND, SOURCE_IS_SUPER_ADMIN.
     """
-    row = (
-        await connection.execute(
-            select(grants.c.access_type, grants.c.state_id, grants.c.set_version_id, grants.c.account_id)
-            .where(grants.c.id == grant_id, grants.c.partner_id == partner_id)
-            .where(grants.c.status != GrantStatus.REMOVED.value, grants.c.id.in_(readable_grants(viewer)))
-        )
-    ).one_or_none()
-    if row is None:
+    row = (await connection.execute(_copied_grants(viewer).where(grants.c.id == grant_id))).one_or_none()
+    if row is None or row.partner_id != partner_id:
         raise refuse(
             RefusalCode.NOT_FOUND,
             "There is no such grant to copy from: take the id of one of client.grants that is not removed.",
@@ -178,33 +198,73 @@ async def find_copied(
             *ACCESS,
             "copyFrom",
         )
-    teams = await connection.execute(
-        select(grant_teams.c.team_id, grant_teams.c.is_primary).where(grant_teams.c.grant_id == grant_id)
-    )
-    listed = tuple(TeamRequest(team_id, primary, row.account_id) for team_id, primary in teams)
+    teams = await connection.execute(_teams_of_grants([row.id]))
+    return _copied(row, teams.all())
+
+
+def _copied_grants(viewer: Viewer) -> Select[Any]:
+    """Selects access that can be copied, unless it is a super admin's."""
+    columns = ("id", "partner_id", "access_type", "state_id", "set_version_id", "account_id")
+    living = grants.c.status != GrantStatus.REMOVED.value
+    return select(*(grants.c[name] for name in columns)).where(living, grants.c.id.in_(readable_grants(viewer)))
+
+
+def _teams_of_grants(keys: Sequence[int]) -> Select[Any]:
+    of_grant = grant_teams.c
+    return select(of_grant.grant_id, of_grant.team_id, of_grant.is_primary).where(of_grant.grant_id.in_(keys))
+
+
+def _copied(row: Row[Any], teams: Iterable[Row[Any]]) -> CopiedGrant:
+    listed = tuple(TeamRequest(team.team_id, team.is_primary, row.account_id) for team in teams)
     return CopiedGrant(row.state_id, row.set_version_id, listed)
 
 
-async def _from_copy(connection: AsyncConnection, copied: CopiedGrant) -> AccessSource:
-    version_id, account_id, set_state_id = None, None, copied.state_id
-    if copied.set_version_id is not None:
-        versions = permission_set_versions.c
-        statement = (
-            select(versions.state_id, permission_sets.c.account_id, permission_sets.c.archived_at)
-            .join(permission_sets, permission_sets.c.id == versions.set_id)
-            .where(versions.id == copied.set_version_id)
-        )
-        row = (await connection.execute(statement)).one()
-        account_id = row.account_id
-        # Nobody is given an archived set any more: the permissions are copied, and the set is not remembered.
-        if row.archived_at is None:
-            version_id, set_state_id = copied.set_version_id, row.state_id
-    states = await _closed_states(connection, {copied.state_id, set_state_id})
-    return AccessSource(
-        copied=Requested(states[copied.state_id], version_id, states[set_state_id] if version_id else None),
-        copied_account_id=account_id,
-        copied_teams=copied.teams,
+async def copies_as_they_are(
+    connection: AsyncConnection, viewer: Viewer, wanted: Iterable[tuple[int, Key]]
+) -> dict[tuple[int, Key], AccessSource]:
+    """Returns what a copy of grants gives now, by the partner for which it is wanted and the grant; left out is what gives nothing."""
+    asked = set(wanted)
+    if not asked:
+        return {}
+    keys = sorted({grant_id for _, grant_id in asked if grant_id is not None})
+    rows = (await connection.execute(_copied_grants(viewer).where(grants.c.id.in_(keys)))).all()
+    teams: dict[int, list[Row[Any]]] = {}
+    for team in await connection.execute(_teams_of_grants(keys)):
+        teams.setdefault(team.grant_id, []).append(team)
+    copied = [(row.partner_id, row.id) for row in rows if row.access_type != AccessType.SUPER_ADMIN.value]
+    sources = await _from_copies(
+        connection,
+        [_copied(row, teams.get(row.id, ())) for row in rows if row.access_type != AccessType.SUPER_ADMIN.value],
     )
+    found: dict[tuple[int, Key], AccessSource] = dict(zip(copied, sources, strict=True))
+    return {key: source for key, source in found.items() if key in asked}
+
+
+async def _from_copies(connection: AsyncConnection, copied: Sequence[CopiedGrant]) -> list[AccessSource]:
+    versions = permission_set_versions.c
+    keys = {copy.set_version_id for copy in copied if copy.set_version_id is not None}
+    of_sets: dict[int, Any] = {}
+    if keys:
+        statement = (
+            select(versions.id, versions.state_id, permission_sets.c.account_id, permission_sets.c.archived_at)
+            .join(permission_sets, permission_sets.c.id == versions.set_id)
+            .where(versions.id.in_(sorted(keys)))
+        )
+        of_sets = {row.id: row for row in await connection.execute(statement)}
+    states = await _closed_states(
+        connection, {copy.state_id for copy in copied} | {row.state_id for row in of_sets.values()}
+    )
+    return [_source_of_copy(copy, of_sets.get(copy.set_version_id or 0), states) for copy in copied]
+
+
+def _source_of_copy(copy: CopiedGrant, of_set: Row[Any] | None, states: Mapping[int, State]) -> AccessSource:
+    state, account_id = states[copy.state_id], None if of_set is None else of_set.account_id
+    # Nobody is given an archived set any more: the permissions are copied, and the set is not remembered.
+    if of_set is None or of_set.archived_at is not None:
+        copied = Requested(state)
+    else:
+        copied = Requested(state, of_set.id, states[of_set.state_id])
+    return AccessSource(copied=copied, copied_account_id=account_id, copied_teams=copy.teams)
 
 
 async def load_newest_versions(

@@ -65,14 +65,17 @@ target_pairs = _table(
     Column("member_id", BigKey, nullable=False),
     Column("client_id", BigKey, nullable=False),
     Column("class", Integer, nullable=False),
+    Column("team_class", Integer),
     Column("expires_at", grants.c.expires_at.type),
 )
 target_teams = _table(
     "target_team",
     Column("client_id", BigKey, primary_key=True, autoincrement=False),
+    Column("class", Integer, primary_key=True, autoincrement=False),
     Column("team_id", BigKey, primary_key=True, autoincrement=False),
     Column("is_primary", Boolean, nullable=False),
 )
+"""The teams asked for: in a client those of the class 0, in a pair those of its ``team_class`` (N06)."""
 held_teams = _table(
     "held_team",
     Column("client_id", BigKey, primary_key=True, autoincrement=False),
@@ -126,19 +129,13 @@ cells = _table(
     Column("expires_at", grants.c.expires_at.type),
     Column("teams", String),
     Column("until", grants.c.expires_at.type),
+    Column("team_class", Integer),
 )
-"""``expires_at`` is the expiry as it is, ``until`` as the cell itself wants it (P28), or gets it if nothing is said (P04)."""
+"""``expires_at`` is the expiry as it is, ``until`` as the cell itself wants it (P28), or gets it if nothing is said (P04); ``team_class``
+says which of ``target_teams`` it gets, NULL to keep those that it has."""
 
-TEMPORARY = (
-    target_clients,
-    target_members,
-    target_pairs,
-    target_teams,
-    held_teams,
-    expected_versions,
-    situations,
-    cells,
-)
+_TARGETS = (target_clients, target_members, target_pairs, target_teams)
+TEMPORARY = (*_TARGETS, held_teams, expected_versions, situations, cells)
 """What every operation needs."""
 OF_REMOVAL = (reviewed_grants, blocked_grants, reassignments)
 OF_MIGRATION = (billing_choices,)
@@ -177,37 +174,43 @@ def _flag(condition: ColumnElement[bool]) -> ColumnElement[str]:
     return case((condition, literal(" 1")), else_=literal(" 0"))
 
 
-def _surplus(*, unless: ColumnElement[bool]) -> ColumnElement[bool]:
+def _team_class(asked: Asked) -> ColumnElement[int | None]:
+    """Returns which class of ``target_teams`` is asked for in a cell; NULL for none."""
+    return target_pairs.c.team_class if asked.wishes else case((target_clients.c.has_teams, literal(0)))
+
+
+def _of_cell(asked: Asked) -> ColumnElement[bool]:
+    """Returns the condition that a team is one that is asked for in the cell of a grant."""
+    return and_(target_teams.c.client_id == grants.c.client_id, target_teams.c["class"] == _team_class(asked))
+
+
+def _surplus(asked: Asked, *, unless: ColumnElement[bool]) -> ColumnElement[bool]:
     """Returns the condition that the grant is in a team which is not asked for, and for which the other does not hold."""
-    wanted = and_(target_teams.c.client_id == grants.c.client_id, target_teams.c.team_id == grant_teams.c.team_id)
+    wanted = exists().where(_of_cell(asked), target_teams.c.team_id == grant_teams.c.team_id)
     return (
         exists()
         .where(grant_teams.c.grant_id == grants.c.id)
-        .where(not_(exists().where(wanted).correlate(grants, grant_teams)), not_(unless))
-        .correlate(grants, target_clients)
+        .where(not_(wanted.correlate(grants, grant_teams, target_clients, target_pairs)), not_(unless))
+        .correlate(grants, target_clients, target_pairs)
     )
 
 
-def _other_teams() -> ColumnElement[bool]:
-    """Returns the condition that a grant's teams differ from those asked for in its client."""
-    same = and_(
-        target_teams.c.client_id == grants.c.client_id,
-        target_teams.c.team_id == grant_teams.c.team_id,
-        target_teams.c.is_primary == grant_teams.c.is_primary,
-    )
+def _other_teams(asked: Asked) -> ColumnElement[bool]:
+    """Returns the condition that a grant's teams differ from those asked for."""
+    same = and_(target_teams.c.team_id == grant_teams.c.team_id, target_teams.c.is_primary == grant_teams.c.is_primary)
     missing = (
         exists()
-        .where(target_teams.c.client_id == grants.c.client_id)
+        .where(_of_cell(asked))
         .where(not_(exists().where(grant_teams.c.grant_id == grants.c.id).where(same).correlate(grants, target_teams)))
-        .correlate(grants)
+        .correlate(grants, target_clients, target_pairs)
     )
-    return and_(target_clients.c.has_teams, or_(missing, _surplus(unless=false())))
+    return and_(_team_class(asked).is_not(None), or_(missing, _surplus(asked, unless=false())))
 
 
-def _takes_foreign_team() -> ColumnElement[bool]:
+def _takes_foreign_team(asked: Asked) -> ColumnElement[bool]:
     """Returns the condition that the request takes the person out of a team that the actor is not in and may not edit."""
-    unheld = _surplus(unless=_held_team())
-    return and_(target_clients.c.has_teams, not_(target_clients.c.edits_teams), unheld)
+    cannot = not_(target_clients.c.edits_teams)
+    return and_(_team_class(asked).is_not(None), cannot, _surplus(asked, unless=_held_team()))
 
 
 def _in_foreign_team() -> ColumnElement[bool]:
@@ -275,8 +278,8 @@ def grant_key(asked: Asked) -> ColumnElement[str]:
         + _flag(func.coalesce(grants.c.expires_at <= asked.at, false()))
         + _flag(and_(known, not_(fresh)))
         + (_expiry_of_cell() if asked.wishes else _expiry(asked.expiry) if asked.expiry else literal(" SAME"))
-        + (_flag(_other_teams()) if asked.teams else literal(" 0"))
-        + (_flag(_takes_foreign_team()) if asked.teams else literal(" 0"))
+        + (_flag(_other_teams(asked)) if asked.teams else literal(" 0"))
+        + (_flag(_takes_foreign_team(asked)) if asked.teams else literal(" 0"))
         + (_flag(_in_foreign_team()) if asked.gains else literal(" 0"))
         + (_flag(_listed(reviewed_grants)) if asked.removal else literal(" 0"))
         + (_flag(_listed(blocked_grants)) if asked.removal else literal(" 0"))
@@ -284,9 +287,9 @@ def grant_key(asked: Asked) -> ColumnElement[str]:
     )
     absent: ColumnElement[str] = literal("")
     if asked.migration:
-        absent = case((_is_own_person(), literal(OWN_PERSON)), else_=literal(""))
+        absent = case((_is_own_person(), literal(OWN_PERSON)), else_=absent)
     if asked.wishes:
-        absent = case((func.coalesce(expected_versions.c.grant_id, 0) != 0, literal(VANISHED)), else_=literal(""))
+        absent = case((func.coalesce(expected_versions.c.grant_id, 0) != 0, literal(VANISHED)), else_=absent)
     return case((grants.c.id.is_(None), absent), else_=packed)
 
 
@@ -384,6 +387,7 @@ def filled_cells(key: ColumnElement[str], asked: Asked, *, paired: bool) -> Sele
         grants.c.expires_at,
         present_teams if asked.teams else null(),
         _until() if asked.wishes else _unsaid(),
+        _team_class(asked) if asked.teams else null(),
     ).select_from(
         targets.outerjoin(grants, _living()).outerjoin(expected_versions, _expected()).join(situations, decided)
     )

@@ -30,7 +30,7 @@ from resolvers.operation.situation import (
 from resolvers.operation.target import TargetClient, TargetMember
 from resolvers.operation.team import TeamPlan, edits_teams
 from resolvers.operation.term import Term, latest_end, term_of
-from resolvers.operation.wish import Wish, WishForm
+from resolvers.operation.wish import Wish, WishedTeams, WishForm
 
 Facts = TypeVar("Facts", bound=Hashable)
 
@@ -70,7 +70,8 @@ class Classes:
         self._clients = _Numbers[ClientFacts]()
         self._members = _Numbers[MemberFacts]()
         self._at = at
-        self._wishes = _Numbers[tuple[Wish, Term]]()
+        self._wishes = _Numbers[tuple[Wish, Term, OutcomeCode | None]]()
+        self._wished_teams = _Numbers[WishedTeams]()
         choices = request.migration.choices if request.migration else ()
         self._keeps_billing = {choice.member_id: choice.keep for choice in choices if choice.client_id == "ALL"}
         self._states: dict[int, State] = {}
@@ -79,8 +80,8 @@ class Classes:
 
     @property
     def has_teams(self) -> bool:
-        """Says whether teams are asked for in any of the clients."""
-        return bool(self._team_plan.by_client)
+        """Says whether teams are asked for in any of the clients, or for any single pair."""
+        return bool(self._team_plan.by_client or self._wished_teams.facts)
 
     @property
     def _keeps_changes(self) -> bool:
@@ -97,6 +98,10 @@ class Classes:
 
     def of_client(self, client: TargetClient) -> int:
         """Returns the class of a client."""
+        return self._clients.of(self.client_facts(client))
+
+    def client_facts(self, client: TargetClient) -> ClientFacts:
+        """Returns what a client brings into the decision."""
         refusal = None
         if self._source.account_id not in {None, client.account_id}:
             refusal = OutcomeCode.NO_PERMISSION_SET
@@ -112,7 +117,7 @@ class Classes:
         authority = self._actor.authorities.get(client.id)
         lockdown = self._lockdowns.of(client.partner_id, client.account_id)
         term = term_of(self.latest_end(client), self._request.expiry)
-        return self._clients.of(ClientFacts(authority, refusal, tiers, lacks_set, dropped, lockdown, term))
+        return ClientFacts(authority, refusal, tiers, lacks_set, dropped, lockdown, term)
 
     def latest_end(self, client: TargetClient) -> datetime | None:
         """Returns when access to a client ends at the latest that is given now; None where nothing limits it (P04)."""
@@ -131,9 +136,14 @@ class Classes:
             )
         )
 
-    def of_wish(self, wish: Wish, term: Term) -> int:
+    def of_wish(self, wish: Wish, term: Term, client_id: int) -> int:
         """Returns the class of what is wanted in a single pair (P28)."""
-        return self._wishes.of((wish, term))
+        refusal = None if wish.teams is None else self._team_plan.refusal(self._actor, client_id, wish.teams)
+        return self._wishes.of((wish, term, refusal))
+
+    def of_teams(self, teams: WishedTeams | None) -> int | None:
+        """Returns the class of the teams wanted in a single pair; 0 is that of a client. None leaves them as they are (N06)."""
+        return None if teams is None else self._wished_teams.of(teams) + 1
 
     def combinations(self) -> set[tuple[int, int, str, int]]:
         """Returns all situations without a grant; with wishes there are too many that no cell is in."""
@@ -143,7 +153,7 @@ class Classes:
 
     async def load(self, connection: AsyncConnection, found: Sequence[GrantFacts]) -> None:
         """Reads the states and set versions that the situations of existing grants and default sets name."""
-        restored = {wish.state_id for wish, _ in self._wishes.facts if wish.state_id is not None}
+        restored = {wish.state_id for wish, _, _ in self._wishes.facts if wish.state_id is not None}
         self._states = await state_contents(connection, {grant.state_id for grant in found} | restored)
         present = {grant.set_version_id for grant in found if grant.set_version_id}
         if self._source.keeps_set or self._keeps_changes:
@@ -152,7 +162,7 @@ class Classes:
             fixed = self._source.current_versions
             self._source.sets = await load_newest_versions(connection, present, fixed)
         usable = {facts.default_version_id for facts in self._members.facts if facts.default_version_id}
-        wished = {wish.set_version_id for wish, _ in self._wishes.facts if wish.set_version_id}
+        wished = {wish.set_version_id for wish, _, _ in self._wishes.facts if wish.set_version_id}
         if self._request.kind is OperationKind.UNDO:
             # What was given before is brought back, whatever has become of the set.
             self._restored = await load_templates(connection, wished)
@@ -170,7 +180,9 @@ class Classes:
         # A state from before a requirement was added to the catalogue counts for what of it is closed.
         before = catalogue.largest_closed_subset(self._states[grant.state_id]) if grant else 0
         template = self._templates.get(grant.set_version_id or 0) if grant else None
-        wish, term = self._wishes.facts[pair_class] if self._wishes.facts else (None, client.term)
+        wish, term, refusal = self._wishes.facts[pair_class] if self._wishes.facts else (None, client.term, None)
+        if refusal is not None:
+            client = replace(client, refusal=refusal)
         requested = self._source.of(client, member, grant) if wish is None else self._wished(wish)
         if self._keeps_changes and template is not None and isinstance(requested, Requested):
             requested = replace(requested, state=rebase(before, template, requested.state, catalogue))
@@ -195,7 +207,8 @@ class Classes:
                 # A client's own set is at any time what the client says (F49).
                 return usable
             state = catalogue.largest_closed_subset(self._states[wish.state_id])
-            return Requested(state, wish.set_version_id, self._restored.get(wish.set_version_id or 0))
+            template = self._restored.get(wish.set_version_id or 0)
+            return Requested(state, wish.set_version_id, template, no_set=wish.set_version_id is None)
         if wish.form is not WishForm.GIVE:
             return None
         return self._source.sets.get(wish.set_version_id or 0, OutcomeCode.NO_PERMISSION_SET)

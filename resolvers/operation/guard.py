@@ -103,8 +103,8 @@ async def _hold_back(
         await connection.execute(refused.values(decision=verdicts.rejected_twin(number, code)))
 
 
-async def guard_undone(connection: AsyncConnection, verdicts: Verdicts, at: datetime) -> None:
-    """Keeps an undo from taking access away with assets, which needs a review (F38), and from bringing back what has expired."""
+async def guard_undone(connection: AsyncConnection, verdicts: Verdicts) -> None:
+    """Keeps an undo from taking access away with assets, which needs a review (F38)."""
     removing = [n for n, decision in verdicts.numbered() if decision.after_status is GrantStatus.REMOVED]
     owned = select(asset_holdings.c.total).where(
         asset_holdings.c.client_id == cells.c.client_id,
@@ -113,9 +113,18 @@ async def guard_undone(connection: AsyncConnection, verdicts: Verdicts, at: date
     )
     owning = select(cells.c.position).where(cells.c.decision.in_(removing), owned.exists())
     await _hold_back(connection, verdicts, removing, owning, OutcomeCode.OWNS_ASSETS)
+
+
+async def guard_over(connection: AsyncConnection, verdicts: Verdicts, at: datetime, *, undone: bool) -> None:
+    """Rejects the cells whose own end has passed, which it had not when they were asked for (P14).
+
+    An undo gives access that has an end in the past back to nobody (N06); what is there gets the end that it had.
+    """
     given = [n for n, decision in verdicts.numbered() if decision.status is OutcomeStatus.APPLIED]
-    over = select(cells.c.position).where(cells.c.grant_id.is_(None), cells.c.until <= at, cells.c.decision.in_(given))
-    await _hold_back(connection, verdicts, given, over, OutcomeCode.NO_WAY_BACK)
+    changed = cells.c.grant_id.is_(None) if undone else cells.c.until.is_distinct_from(cells.c.expires_at)
+    over = select(cells.c.position).where(changed, cells.c.until <= at, cells.c.decision.in_(given))
+    code = OutcomeCode.NO_WAY_BACK if undone else OutcomeCode.EXPIRED
+    await _hold_back(connection, verdicts, given, over, code)
 
 
 async def guard_atomic(

@@ -48,6 +48,7 @@ class OutcomeCode(StrEnum):
     NO_WAY_BACK = "NO_WAY_BACK"
     TEAMS_DIFFER = "TEAMS_DIFFER"
     OWNS_ASSETS = "OWNS_ASSETS"
+    SET_EDITED = "SET_EDITED"
 
 
 MESSAGES: dict[OutcomeCode, str] = {
@@ -116,8 +117,8 @@ MESSAGES: dict[OutcomeCode, str] = {
         "somebody who may edit teams."
     ),
     OutcomeCode.TEAM_GONE: (
-        "A team that was asked for has been deleted since then, so nothing was changed here. Ask anew, without it or with another "
-        "team of this client."
+        "A team that was asked for, or is to be put back, has been deleted since then, so nothing was changed here. Ask anew, without it "
+        "or with another team of this client."
     ),
     OutcomeCode.SEAT_NOT_ELIGIBLE: (
         "This seat does not fit: the PARTNER seat is for verified people, and a partner admin takes no other."
@@ -170,12 +171,16 @@ MESSAGES: dict[OutcomeCode, str] = {
         "deactivated or expired is not brought back. Ask the client, or grant access anew."
     ),
     OutcomeCode.TEAMS_DIFFER: (
-        "The operation changed the person's teams here, or took away access with teams, and teams are not put back with the rest. Give "
-        "access and teams with grantAccess or assignTeams; the timeline says what they were."
+        "The person's teams here are not as the operation left them, although nobody has changed the access since: a team was deleted, "
+        "or is kept elsewhere. Give access and teams with changeAccess or assignTeams; the timeline says what they were."
     ),
     OutcomeCode.OWNS_ASSETS: (
         "The access that the operation gave has come to own assets here, so taking it away needs the review that says what becomes of "
         "them: see removalReview, then removeAccess."
+    ),
+    OutcomeCode.SET_EDITED: (
+        "The client has edited its permission set since the operation that is undone, so the person has the set as it is now, and not "
+        "as it was then."
     ),
 }
 """For each code of an outcome, its message."""

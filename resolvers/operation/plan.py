@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.dialect import create_temporary, insert_many
 from models.operation import OperationKind
 from models.permission.catalogue import catalogue
-from models.table import now
 from models.tenancy import everything
 from resolvers.acting_partner import check_acting
+from resolvers.moment import moment_after
 from resolvers.operation import cell
 from resolvers.operation.access import AccessSource, find_access
 from resolvers.operation.actor import Actor, find_actor
@@ -22,15 +22,23 @@ from resolvers.operation.billing import find_billing
 from resolvers.operation.classes import Classes
 from resolvers.operation.decide import decide
 from resolvers.operation.expected import find_expected, seen_in
-from resolvers.operation.guard import count_cells, guard_atomic, guard_lockout, guard_super_admins, guard_undone
+from resolvers.operation.guard import (
+    count_cells,
+    guard_atomic,
+    guard_lockout,
+    guard_over,
+    guard_super_admins,
+    guard_undone,
+)
 from resolvers.operation.lockdown import Lockdowns, find_lockdowns
 from resolvers.operation.removal import lay_out_removal
 from resolvers.operation.request import OnExisting, OperationRequest, TeamRequest
 from resolvers.operation.scope import Scope, find_scope
 from resolvers.operation.situation import GrantFacts, Requested
-from resolvers.operation.team import TeamPlan, find_teams
+from resolvers.operation.team import TeamPlan, find_teams, find_wished_teams
 from resolvers.operation.term import term_of_wish
 from resolvers.operation.verdict import Verdicts
+from resolvers.operation.wish import WishedCell
 from resolvers.partner_admin import load_admin_set
 from resolvers.viewer import Viewer
 
@@ -90,7 +98,7 @@ async def make_plan(
     locked = not request.options.dry_run
     scope = part.scope if part else await targets_of(connection, viewer, request, locked=locked)
     # Not before: whoever had to wait acts with the authority of afterwards, and the timeline's moments keep its order.
-    at = now()
+    at = await moment_after(connection, scope.partner_id)
     if request.kind in _BY_RIGHT:
         await check_acting(connection, viewer, scope.partner_id)
     source = await find_access(connection, viewer, scope.partner_id, request.access)
@@ -108,6 +116,8 @@ async def make_plan(
         team_plan = await find_teams(
             connection, viewer, asked, scope.clients, copied=request.teams is None, checked=request.checked
         )
+    elif scope.wishes is not None:
+        team_plan = await find_wished_teams(connection, viewer, scope.wishes)
     lockdowns = Lockdowns()
     if request.access is not None or request.kind is OperationKind.MIGRATE:
         # Only now: whoever locks access to sets waits for those who give it, and these for them.
@@ -151,7 +161,9 @@ async def _guard(
 ) -> None:
     """Keeps what must hold for clients and accounts as a whole, whatever each cell alone may do."""
     if request.kind is OperationKind.UNDO:
-        await guard_undone(connection, verdicts, at)
+        await guard_undone(connection, verdicts)
+    if request.expiry is not None and request.expiry.of_cell:
+        await guard_over(connection, verdicts, at, undone=request.kind is OperationKind.UNDO)
     await guard_super_admins(connection, verdicts, at, locked=locked)
     if not request.options.accept_lockout:
         await guard_lockout(connection, verdicts, at)
@@ -201,7 +213,8 @@ async def _lay_out(
             "position": position,
             "member_id": member_id,
             "client_id": client_id,
-            "class": classes.of_wish(wished.wish, term_of_wish(latest[client_id], wished.expires_at)) if wished else 0,
+            "class": 0 if wished is None else _wish_class(classes, wished, client_id, latest[client_id]),
+            "team_class": classes.of_teams(wished.wish.teams) if wished else None,
             "expires_at": wished and wished.expires_at,
         }
         for position, (member_id, client_id), wished in zip(
@@ -209,9 +222,17 @@ async def _lay_out(
         )
     ]
     teams = [
-        {"client_id": client_id, "team_id": team.team_id, "is_primary": team.primary}
+        {"client_id": client_id, "class": 0, "team_id": team.team_id, "is_primary": team.primary}
         for client_id, asked in team_plan.by_client.items()
         for team in asked
+    ]
+    wished_teams = {
+        (pair[1], wished.wish.teams) for pair, wished in zip(scope.pairs or (), scope.wishes or (), strict=False)
+    }
+    teams += [
+        {"client_id": client_id, "class": classes.of_teams(wished), "team_id": team_id, "is_primary": primary}
+        for client_id, wished in wished_teams
+        for team_id, primary in wished or ()
     ]
     # Where the actor may edit teams, it does not matter which ones they are in.
     held = [
@@ -225,6 +246,11 @@ async def _lay_out(
     await insert_many(connection, cell.target_pairs, pairs)
     await insert_many(connection, cell.target_teams, teams)
     await insert_many(connection, cell.held_teams, held)
+
+
+def _wish_class(classes: Classes, wished: WishedCell, client_id: int, latest: datetime | None) -> int:
+    """Returns the class of what is wanted in a single pair."""
+    return classes.of_wish(wished.wish, term_of_wish(latest, wished.expires_at), client_id)
 
 
 def _positions(scope: Scope) -> Sequence[int]:

@@ -129,6 +129,8 @@ class Requested:
     """What the set contains, to say whether the result was customised (F13)."""
     dropped: State = 0
     """What a copied grant had and this client cannot have (E27)."""
+    no_set: bool = False
+    """Without a set, none is to be remembered, and not the one that the grant came from (N06)."""
 
 
 @dataclass(frozen=True, slots=True)

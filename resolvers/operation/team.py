@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.permission.catalogue import catalogue
@@ -11,8 +12,10 @@ from models.permission.level import PermissionLevel
 from models.team import teams
 from resolvers.error import Refusal, RefusalCode, RefusedError, refuse
 from resolvers.operation.actor import Actor
+from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import TeamRequest
-from resolvers.operation.target import TargetClient
+from resolvers.operation.target import TargetClient, rows_by_key
+from resolvers.operation.wish import WishedCell, WishedTeams
 from resolvers.readable import readable_teams
 from resolvers.viewer import Viewer
 
@@ -37,6 +40,14 @@ class TeamPlan:
         """Says whether the actor may give the teams asked for in a client: by being in them, or by editing teams."""
         asked = {team.team_id for team in self.by_client.get(client_id, ())}
         return edits_teams(actor, client_id) or asked <= actor.teams.get(client_id, frozenset())
+
+    def refusal(self, actor: Actor, client_id: int, wished: WishedTeams) -> OutcomeCode | None:
+        """Returns why the actor cannot put somebody back into teams of a client; None if they can (N06)."""
+        keys = {team_id for team_id, _ in wished}
+        if not keys <= self.accounts.keys():
+            return OutcomeCode.TEAM_GONE
+        held = edits_teams(actor, client_id) or keys <= actor.teams.get(client_id, frozenset())
+        return None if held else OutcomeCode.TEAM_NOT_HELD
 
     def dropped(self, client_id: int, copied: Sequence[TeamRequest]) -> tuple[int, ...]:
         """Returns which of the copied teams a client does not have (E27)."""
@@ -73,7 +84,7 @@ async def find_teams(
             in one client.
     """
     if not asked:
-        return TeamPlan({client.id: () for client in found})
+        return planned_teams(asked, {}, found, copied=copied)
     keys = [team.team_id for team in asked if team.team_id is not None]
     rows = await connection.execute(
         select(teams.c.id, teams.c.account_id).where(teams.c.id.in_(keys), teams.c.id.in_(readable_teams(viewer)))
@@ -82,6 +93,25 @@ async def find_teams(
     accounts = {client.account_id for client in found}
     if not copied and not checked:
         _check_known(asked, account_of, accounts)
+    return planned_teams(asked, account_of, found, copied=copied)
+
+
+def planned_teams(
+    asked: Sequence[TeamRequest], account_of: Mapping[int, int], found: Sequence[TargetClient], *, copied: bool
+) -> TeamPlan:
+    """Returns which of the teams belong to which target client.
+
+    Args:
+        asked: the teams.
+        account_of: whose those of them are that there are.
+        found: the clients.
+        copied: whether they are a copied grant's.
+
+    Raises:
+        RefusedError: INVALID_INPUT for two primary teams in one client.
+    """
+    if not asked:
+        return TeamPlan({client.id: () for client in found})
     missing = [team.account_id for team in asked if (team.team_id or 0) not in account_of]
     gone = {account_id for account_id in missing if account_id is not None or not copied}
     merged = {team.team_id: team for team in asked}
@@ -97,6 +127,16 @@ async def find_teams(
         # What was asked for before it was kept whose a team is may be missed anywhere.
         frozenset(client.id for client in found if client.account_id in gone or None in gone),
     )
+
+
+async def find_wished_teams(connection: AsyncConnection, viewer: Viewer, cells: Sequence[WishedCell]) -> TeamPlan:
+    """Returns which of the teams that single pairs had there still are (N06)."""
+    keys = {team_id for cell in cells for team_id, _ in cell.wish.teams or ()}
+    if not keys:
+        return TeamPlan()
+    known = select(teams.c.id, teams.c.account_id).where(teams.c.id.in_(readable_teams(viewer)))
+    found: dict[object, Row[Any]] = await rows_by_key(connection, known, teams, keys)
+    return TeamPlan(accounts={row.id: row.account_id for row in found.values()})
 
 
 def _check_known(asked: Sequence[TeamRequest], account_of: Mapping[int, int], accounts: set[int]) -> None:

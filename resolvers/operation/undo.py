@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, exists, func, insert, select
+from sqlalchemy import Row, and_, exists, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.asset import asset_holdings
 from models.database import Database
-from models.grant import AccessType, GrantStatus, Seat, grants
+from models.grant import AccessType, GrantStatus, Seat, grants, has_ended
 from models.operation import CELLS, OperationKind, operation_undos
 from models.table import now
 from models.team import grant_teams
@@ -20,13 +20,14 @@ from models.timeline_entry import timeline_entries
 from resolvers.acting_partner import check_acting
 from resolvers.error import RefusalCode, refuse
 from resolvers.idempotency import IdempotentCall, remember, remembered
+from resolvers.operation.cell import team_list
 from resolvers.operation.ended import OPERATION, ended_operation
 from resolvers.operation.execute import DryRun, preview_in, run
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.queue import QueueLimits
 from resolvers.operation.record import MOST_UNDONE
 from resolvers.operation.request import AsWished, Expiry, OperationRequest, WishedPairs, WriteOptions
-from resolvers.operation.wish import NEVER, UNSEEN, Wish, WishedCell, WishForm
+from resolvers.operation.wish import NEVER, UNSEEN, Wish, WishedCell, WishedTeams, WishForm, teams_listed
 from resolvers.viewer import Viewer
 
 _NOTHING = (0, 0)
@@ -136,12 +137,13 @@ async def _entries(connection: AsyncConnection, operation: Row[Any]) -> Sequence
     ).scalar_subquery()
     living = and_(_living.c.client_id == entry.client_id, _living.c.member_id == entry.member_id, _living.c.ended == 0)
     # Access that was given anew since, even if that is gone again: whoever took it away meant it.
-    later = (
-        exists()
-        .where(_later.c.client_id == entry.client_id, _later.c.member_id == entry.member_id)
-        .where(_later.c.id != entry.grant_id, _later.c.since >= entry.at)
-        .correlate(timeline_entries)
-    )
+    of_cell = (_later.c.client_id == entry.client_id, _later.c.member_id == entry.member_id)
+    # By its key too, which no clock that was put back can make older.
+    since = or_(_later.c.since >= entry.at, _later.c.id > entry.id)
+    anew = exists().where(*of_cell, _later.c.id != entry.grant_id, since)
+    # What lives and what has ended are in two indexes.
+    later = or_(*(anew.where(part).correlate(timeline_entries) for part in (_later.c.ended == 0, has_ended(_later))))
+    present_teams = select(team_list(grant_teams)).where(grant_teams.c.grant_id == entry.grant_id)
     statement = (
         select(
             *(entry[name] for name in ("client_id", "member_id", "grant_id", "before_status", "before_access_type")),
@@ -150,7 +152,7 @@ async def _entries(connection: AsyncConnection, operation: Row[Any]) -> Sequence
             (newest == entry.id).label("is_newest"),
             grants.c.version,
             _living.c.id.label("living_id"),
-            exists().where(grant_teams.c.grant_id == entry.grant_id).correlate(timeline_entries).label("in_teams"),
+            present_teams.correlate(timeline_entries).scalar_subquery().label("present_teams"),
             later.label("given_since"),
         )
         .join(grants, grants.c.id == entry.grant_id)
@@ -189,6 +191,7 @@ def _cell(entry: Row[Any], owned: set[tuple[int, int]], at: datetime) -> WishedC
         return WishedCell(Wish(WishForm.RESTORE, obstacle=obstacle), None, seen)
     wish = Wish(
         form=WishForm.RESTORE,
+        teams=_teams(entry),
         set_version_id=entry.before_set_version_id,
         status=GrantStatus(entry.before_status),
         seat=None if entry.before_seat is None else Seat(entry.before_seat),
@@ -207,10 +210,18 @@ def _obstacle(entry: Row[Any], owned: set[tuple[int, int]], at: datetime) -> str
         over = entry.before_expires_at is not None and entry.before_expires_at <= at
         if over or entry.before_status != GrantStatus.ACTIVE.value:
             return OutcomeCode.NO_WAY_BACK.value
-        if entry.in_teams:
-            return OutcomeCode.TEAMS_DIFFER.value
     if entry.before_status is None:
         return OutcomeCode.OWNS_ASSETS.value if (entry.client_id, entry.member_id) in owned else None
-    if (entry.before_teams or entry.after_teams) and entry.before_teams != entry.after_teams:
+    about_teams = entry.after_status != GrantStatus.REMOVED.value and _teams(entry) is not None
+    if about_teams and teams_listed(entry.present_teams) != teams_listed(entry.after_teams):
         return OutcomeCode.TEAMS_DIFFER.value
     return None
+
+
+def _teams(entry: Row[Any]) -> WishedTeams | None:
+    """Returns the teams that are to be brought back; None for those that there are, or none where there is no access."""
+    if entry.after_status == GrantStatus.REMOVED.value:
+        # Access that was removed keeps the teams that it had; an entry tells of teams only where they were asked for.
+        return teams_listed(entry.present_teams) or None
+    before = teams_listed(entry.before_teams)
+    return None if before == teams_listed(entry.after_teams) else before

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TypeAlias
 
 from models.grant import GrantStatus, Seat
 
@@ -11,6 +12,15 @@ NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 UNSEEN = (-1, 0)
 """Stands for the grant that was seen, where what is there is something else: no grant has this key."""
+
+WishedTeams: TypeAlias = tuple[tuple[int, bool], ...]
+"""The keys of teams, in their order, each with whether it is the primary one."""
+_NO_TEAM = "none"
+
+
+def teams_listed(text: str | None) -> WishedTeams:
+    """Returns the teams that an entry of the timeline lists."""
+    return tuple(sorted((int(name.rstrip("*")), name.endswith("*")) for name in (text or "").split()))
 
 
 class WishForm(StrEnum):
@@ -42,19 +52,24 @@ class Wish:
     """The permissions that were there, where they are brought back."""
     obstacle: str | None = None
     """Why they cannot be brought back: the code of the outcome."""
+    teams: WishedTeams | None = None
+    """The teams that are brought back; None leaves those that there are."""
 
     def packed(self) -> str:
         """Returns the wish as text, as it waits with a queued operation; ``of_text`` reads it."""
         flags = ("-c"[self.customised], "-s"[self.super_admin])
         status, seat = self.status or "-", self.seat or "-"
-        before = f"{self.state_id or 0} {self.obstacle or '-'}"
+        teams = (
+            "-" if self.teams is None else ",".join(f"{key}{'*' * primary}" for key, primary in self.teams) or _NO_TEAM
+        )
+        before = f"{self.state_id or 0} {self.obstacle or '-'} {teams}"
         return f"{self.form} {self.set_version_id or 0} {flags[0]}{flags[1]} {status} {seat} {before}"
 
     @classmethod
     def of_text(cls, text: str) -> "Wish":
         """Returns the wish that ``packed`` wrote."""
         form, version_id, flags, status, seat, *before = text.split()
-        state_id, obstacle = before or ("0", "-")
+        state_id, obstacle, teams = (*before, *("0", "-", "-")[len(before) :])
         return cls(
             form=WishForm(form),
             set_version_id=int(version_id) or None,
@@ -64,6 +79,7 @@ class Wish:
             seat=None if seat == "-" else Seat(seat),
             state_id=int(state_id) or None,
             obstacle=None if obstacle == "-" else obstacle,
+            teams=None if teams == "-" else teams_listed(teams.removeprefix(_NO_TEAM).replace(",", " ")),
         )
 
 

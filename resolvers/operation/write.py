@@ -28,15 +28,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.client import clients
 from models.dialect import insert_many
 from models.grant import AccessType, GrantStatus, grants
+from models.lifetime import fork_of
 from models.member import members
 from models.operation import CELLS, OutcomeStatus, decisions
 from models.outcome import outcomes
 from models.permission.state import State
 from models.team import grant_teams
 from models.timeline_entry import timeline_entries
-from resolvers.operation.cell import cells, target_clients, target_teams, team_list
+from resolvers.operation.cell import cells, target_teams, team_list
 from resolvers.operation.request import Expiry
 from resolvers.operation.verdict import Verdicts
+
+_OF_CELL = and_(target_teams.c.client_id == cells.c.client_id, target_teams.c["class"] == cells.c.team_class)
 
 
 class CellWriter:
@@ -147,7 +150,10 @@ class CellWriter:
             "version": grants.c.version + 1,
         }
         if self.ends_grants:
-            values["ended"] = case((decisions.c.after_status == GrantStatus.REMOVED.value, grants.c.id), else_=0)
+            removed = decisions.c.after_status == GrantStatus.REMOVED.value
+            values["ended"] = case((removed, grants.c.id), else_=0)
+            values["removed_at"] = case((removed, literal(self.at, grants.c.removed_at.type)))
+            values["fork"] = case((removed, fork_of(grants.c.since, self.at)))
         if expiry:
             values["expires_at"] = _afterwards(expiry)
         await self._connection.execute(
@@ -162,14 +168,13 @@ class CellWriter:
         )
 
     async def assign_teams(self) -> None:
-        """Gives each applied cell's grant exactly the teams asked for in its client (F54)."""
+        """Gives each applied cell's grant exactly the teams asked for (F54), where any are, be it none at all."""
         grant_id = func.coalesce(cells.c.grant_id, self._key)
-        asked = select(target_clients.c.id).where(target_clients.c.has_teams)
-        applied = self._applied(grant_id).where(cells.c.client_id.in_(asked))
+        applied = self._applied(grant_id).where(cells.c.team_class.is_not(None))
         await self._connection.execute(delete(grant_teams).where(grant_teams.c.grant_id.in_(applied)))
         given = (
             select(grant_id, target_teams.c.team_id, target_teams.c.is_primary)
-            .select_from(self._decided.join(target_teams, target_teams.c.client_id == cells.c.client_id))
+            .select_from(self._decided.join(target_teams, _OF_CELL))
             .where(decisions.c.status == OutcomeStatus.APPLIED.value)
         )
         await self._connection.execute(insert(grant_teams).from_select(["grant_id", "team_id", "is_primary"], given))
@@ -275,9 +280,8 @@ def _afterwards(expiry: Expiry) -> ColumnElement[Any]:
 
 def _teams_afterwards() -> ColumnElement[Any]:
     """Returns the teams of a cell's grant after they were assigned, as timeline entries hold them."""
-    asked = select(team_list(target_teams)).where(target_teams.c.client_id == cells.c.client_id).correlate(cells)
-    has_teams = select(target_clients.c.has_teams).where(target_clients.c.id == cells.c.client_id).correlate(cells)
-    return case((has_teams.scalar_subquery(), asked.scalar_subquery()), else_=cells.c.teams)
+    asked = select(team_list(target_teams)).where(_OF_CELL).correlate(cells)
+    return case((cells.c.team_class.is_not(None), asked.scalar_subquery()), else_=cells.c.teams)
 
 
 def _moved(status: GrantStatus, access_type: AccessType | None = None) -> ColumnElement[int]:

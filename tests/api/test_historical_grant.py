@@ -9,6 +9,8 @@ import pytest
 from models.database import Database
 from models.grant import GrantStatus
 from models.table import now
+from resolvers.consistency.ledger import findings
+from resolvers.timeline_chain.window import seal_everything
 from schema.node import encode
 from tests.api.caller import Caller
 from tests.api.ending_story import DEACTIVATE, several
@@ -91,6 +93,25 @@ async def test_n05_each_moment_is_told_as_it_was(factory: Factory, days: list[ti
         node_id(other),
     ]
     assert third in there
+
+
+async def test_n05_a_clock_that_is_set_back_disorders_nothing(factory: Factory, days: list[timedelta]) -> None:
+    """As on a machine whose time was put right, or on one of several that is behind by some milliseconds."""
+    story = await Story.begin(factory)
+    person = await factory.member(story.partner)
+    beginning = now()
+    days.append(timedelta(days=3))
+    await story.grant(person, permissions(VIEW))
+    days.append(timedelta(days=1))
+    await story.change(person, permissions(EDIT))
+    await several(story, DEACTIVATE, [person], [story.client])
+    days.append(timedelta(days=2))
+    (ended,) = await as_of(story, node_id(person), beginning + timedelta(days=9))
+    assert (ended["status"], keys(ended)) == ("DEACTIVATED", {"contacts.view", "contacts.edit"})
+    assert datetime.fromisoformat(ended["changedAt"]) == beginning + timedelta(days=3)
+    assert await as_of(story, node_id(person), now()) == []
+    await seal_everything(factory.database)
+    assert {finding.check.key: finding.told async for finding in findings(factory.database) if finding.faults} == {}
 
 
 async def test_n05_two_moments_differ_by_what_came_and_went(factory: Factory, days: list[timedelta]) -> None:

@@ -1,6 +1,7 @@
 """The benchmarks run, and measure what they say: the contestants really do the same."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import URL
 
-from benchmarks import activity, bulk, durable, processes, scale
+from benchmarks import activity, bulk, durable, export, history, processes, scale
 from benchmarks.page import answer_of_schema, fill
 from benchmarks.peer.clients_page import clients_page, connect
 from benchmarks.peer.database_process import cpu_meter
@@ -21,6 +22,7 @@ from benchmarks.peer.served import FailedAnswerError, Request, ask, serving
 from benchmarks.peer.write import Way
 from models.database import Database
 from resolvers.demo.ecosystem_size import ecosystem_size
+from server.audit_export import ELEVATED_ACCESS_PATH, TIMELINE_PATH
 
 PEOPLE, CLIENTS = 5, 8
 CELLS = PEOPLE * CLIENTS
@@ -99,6 +101,14 @@ def test_ecosystems_are_made_or_found_and_asked_in_turns(capsys: pytest.CaptureF
             assert 40 < service.megabytes() <= service.megabytes("VmHWM") < 600
             scale.report(found, taken)
             scale.sizing(found, [service] * 2, taken)
+            _, exports = exported = export.measure(found[0], service, "csv")
+            export.report(found, [exported, exported])
+            with closing(sqlite3.connect(found[0].url.removeprefix("sqlite:///"))) as file:
+                entries = "SELECT count(*) FROM timeline_entry WHERE partner_id = ?"
+                assert (exports[TIMELINE_PATH].rows,) == file.execute(
+                    entries, [found[0].askers[0].partner_id]
+                ).fetchone()
+            assert 0 < exports[ELEVATED_ACCESS_PATH].rows < exports[TIMELINE_PATH].rows
         cells, seconds = asyncio.run(bulk_speed(found[0]))
         assert cells > 10
         assert seconds > 0
@@ -112,6 +122,7 @@ def test_ecosystems_are_made_or_found_and_asked_in_turns(capsys: pytest.CaptureF
     assert "asked by the owner of the largest agency" in said
     assert said.count("ClientsPage") == 4
     assert len([line for line in said.splitlines() if line.split()[:2] == ["30", "15"]]) == 2
+    assert said.count("MB before anything was exported") == 2 * len(export.PATHS)
 
 
 def test_a_large_operation_is_queued_carried_out_and_read_beside(
@@ -179,3 +190,12 @@ def test_activity_is_taken_beside_a_bare_insert_and_summed_up_from_the_totals(
     assert f"{database}: 600 events of 5 people in 8 clients" in said
     assert "speed × bare insert: " in said
     assert "a year by client and month" in said
+
+
+def test_the_past_is_told_the_same_with_a_hundred_times_the_history(capsys: pytest.CaptureFixture[str]) -> None:
+    """The benchmark makes sure of that itself."""
+    history.main(["--held", "3", "--history", "4", "--rounds", "1"])
+    said = capsys.readouterr().out
+    assert "history 4 history 40 history 400" in " ".join(said.split())
+    assert "as of, by client" in said
+    assert "a history 100 times as long costs ×" in said

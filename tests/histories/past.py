@@ -1,7 +1,10 @@
 """N05: what somebody is told about a moment of a history is what the model said at that moment."""
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +15,9 @@ from tests.histories.check import Watch
 from tests.histories.model import Cell, Held
 from tests.histories.rows import demand, difference
 
-MOST = 2
-"""So many moments of a history are asked about: the first, and the last ones."""
+MOST = 3
+"""So many moments between the first and the last of a history are asked about, if there are as many."""
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass
@@ -33,20 +37,33 @@ class Past:
             if users:
                 self._check_as(watch, users[0], partner)
 
+    def _asked(self) -> list[tuple[datetime, dict[Cell, Held]]]:
+        """Returns moments with what there was: those at which something happened, right before them, and between two of them."""
+        moments = sorted(self.told)
+        chance = Random(str(moments))  # noqa: S311 the same each time
+        between = chance.sample(moments[1:-1], min(MOST, len(moments[1:-1])))
+        before = [at - _TICK for at in moments[1:] if chance.random() < 1 / len(moments)]
+        after = [
+            at + chance.random() * (then - at) for at, then in pairwise(moments) if chance.random() < 1 / len(moments)
+        ]
+        asked = sorted({moments[0], moments[-1], *between, *before, *after})
+        return [(at, self.told[moments[bisect_right(moments, at) - 1]]) for at in asked]
+
     def _check_as(self, watch: Watch, user: str, partner: str) -> None:
         stage, world = watch.stage, watch.world
         reader = Reader(stage.database, stage.run(sign_in(stage.database, world.tokens[user])))
         by_client = {name: key for name, key in world.clients.items() if name.partition("/")[0] == partner}
         by_member = {name: key for name, key in world.members.items() if name.partition("@")[2] == partner}
-        moments = sorted(self.told)
-        for at in {*moments[:1], *moments[1 - MOST :]}:
-            meant = {cell: _form(held) for cell, held in self.told[at].items() if cell[0] in by_client}
-            for ways, keys in ((access_as_of_by_client, by_client), (access_as_of_by_member, by_member)):
-                parents: Any = [SimpleNamespace(id=key) for key in keys.values()]
-                found = [grant for grants in stage.run(ways(reader, parents, at=at)) for grant in grants]
-                there = {_cell(watch, grant): _told(watch, grant) for grant in found}
-                demand(len(there) == len(found), f"(N05) somebody has two grants in a client at {at}")
-                demand(there == meant, f"(N05) at {at}: {difference(there, meant)}")
+        ways = ((access_as_of_by_client, by_client), (access_as_of_by_member, by_member))
+        for number, (at, told) in enumerate(self._asked()):
+            meant = {cell: _form(held) for cell, held in told.items() if cell[0] in by_client}
+            # By turns: in all histories together, each way is asked about each kind of moment.
+            way, keys = ways[(number + len(told)) % 2]
+            parents: Any = [SimpleNamespace(id=key) for key in keys.values()]
+            found = [grant for grants in stage.run(way(reader, parents, at=at)) for grant in grants]
+            there = {_cell(watch, grant): _told(watch, grant) for grant in found}
+            demand(len(there) == len(found), f"(N05) somebody has two grants in a client at {at}")
+            demand(there == meant, f"(N05) at {at}: {difference(there, meant)}")
 
 
 def _cell(watch: Watch, grant: HistoricalGrantRecord) -> Cell:

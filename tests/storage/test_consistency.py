@@ -17,6 +17,7 @@ from tests.storage.lived import live
 
 LIVING = """(SELECT min(id) FROM "grant" WHERE ended = 0 AND client_id IS NOT NULL AND version = 1
     AND access_type = 'STANDARD' AND status = 'ACTIVE' AND id IN (SELECT grant_id FROM outcome))"""
+REMOVED = """(SELECT min(id) FROM "grant" WHERE fork IS NOT NULL)"""
 CHANGED = """(SELECT min(id) FROM "grant" WHERE version >= 3 AND client_id IS NOT NULL)"""
 OPERATION = "(SELECT min(id) FROM operation WHERE state = 'COMPLETED' AND applied > 1)"
 DONE = f"operation_id = {OPERATION} AND position = 0"
@@ -63,6 +64,24 @@ FAULTS = [
         f'UPDATE "grant" SET version = version + 1 WHERE id = {LIVING}',
         "version is 2",
         {"timeline_replays"},
+    ),
+    Fault(
+        "removed at another moment",
+        f"UPDATE \"grant\" SET removed_at = '2031-01-01 12:00:00.000000' WHERE id = {REMOVED}",
+        "and not, as its entries say,",
+        {"grant_lives"},
+    ),
+    Fault(
+        "a life that no moment finds",
+        f'UPDATE "grant" SET fork = fork + 1 WHERE id = {REMOVED}',
+        "its life hangs at",
+        {"grant_lives"},
+    ),
+    Fault(
+        "given at another moment",
+        f"UPDATE \"grant\" SET since = '2021-01-01 12:00:00.000000' WHERE id = {LIVING}",
+        "it lasted from 2021-01-01",
+        {"grant_lives"},
     ),
     Fault(
         "no beginning",

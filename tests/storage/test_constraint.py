@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ from models.team import grant_teams
 from models.template_lockdown import template_lockdowns
 from models.timeline_block import timeline_blocks
 from models.user import users
-from tests.factory import MOMENT, ClientRow, Factory, GrantRow, MemberRow, PartnerRow
+from tests.factory import MOMENT, ClientRow, Factory, GrantRow, MemberRow, PartnerRow, removal
 from tests.life_factory import LifeFactory
 
 LARGEST = 2**63 - 1
@@ -203,6 +204,25 @@ async def test_a_grant_has_ended_exactly_when_it_is_removed(
     assert "ck_grant_ended" in await _refused(database, update(grants).values(status=status, ended=value))
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("removed", {"removed_at": None, "fork": None}),
+        ("removed", {"status": GrantStatus.ACTIVE, "ended": 0}),
+        ("filed", {"fork": None}),
+        ("filed", {"since": MOMENT + timedelta(days=1)}),
+        ("filed", {"removed_at": MOMENT}),
+        ("filed", {"status": GrantStatus.ACTIVE, "ended": 0, "removed_at": None}),
+    ],
+)
+async def test_a_grant_that_was_removed_says_when_and_is_filed_unless_it_lasted_for_no_time(
+    database: Database, world: World, name: str, values: dict[str, Any]
+) -> None:
+    """N05: a life that hung nowhere would be found at no moment."""
+    await _accepted(database, update(grants).values(removal(MOMENT + timedelta(hours=1))))
+    assert f"ck_grant_{name}" in await _refused(database, update(grants).values(values))
+
+
 @pytest.mark.parametrize("seat", [seat for seat in Seat if seat is not Seat.PARTNER])
 async def test_a_partner_admin_needs_the_partner_seat(database: Database, world: World, seat: Seat) -> None:
     """F12: the PARTNER seat comes with the Partner Admin permission."""
@@ -304,7 +324,7 @@ async def test_a_hub_id_is_one_account_and_one_partner(factory: Factory, databas
 async def test_keys_made_by_the_service_have_64_bits(database: Database, world: World) -> None:
     key = cell_key(2**39 - 1, 2**24 - 1)
     assert key == LARGEST
-    row = await _row(database, grants, id=key, status=GrantStatus.REMOVED, ended=key)
+    row = await _row(database, grants, id=key, status=GrantStatus.REMOVED, ended=key, removed_at=MOMENT)
     await _accepted(database, insert(grants).values(row))
     async with database.read() as connection:
         assert await connection.scalar(select(grants.c.ended).where(grants.c.id == key)) == key

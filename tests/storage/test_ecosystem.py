@@ -1,6 +1,7 @@
 """An ecosystem: as large as asked for, the same each time, true in all that it says, and never mistaken for whole."""
 
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from models.account import accounts
 from models.client import clients
 from models.database import Database
 from models.grant import grants
+from models.lifetime import fork
 from models.member import members
 from models.operation import CELLS, OutcomeStatus, decisions, operations
 from models.outcome import outcomes
@@ -81,13 +83,17 @@ async def check_versions_and_teams(connection: AsyncConnection) -> None:
     """A grant has a version for each entry, and the teams that its first entry gave."""
     entries: Counter[int] = Counter()
     given: dict[int, str] = {}
+    last: dict[int, datetime] = {}
     for row in await connection.execute(select(timeline_entries).order_by(timeline_entries.c.id)):
         entries[row.grant_id] += 1
+        last[row.grant_id] = row.at
         if row.after_teams is not None:
             given[row.grant_id] = row.after_teams
     for row in await connection.execute(select(grants)):
         assert row.version == entries[row.id]
         assert row.ended == (row.id if row.status == "REMOVED" else 0)
+        assert row.removed_at == (last[row.id] if row.status == "REMOVED" else None)
+        assert row.fork == (row.removed_at and fork(row.since, row.removed_at))
     teams: dict[int, set[str]] = {}
     for row in await connection.execute(select(grant_teams)):
         teams.setdefault(row.grant_id, set()).add(f"{row.team_id}*" if row.is_primary else str(row.team_id))

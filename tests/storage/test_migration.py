@@ -2,17 +2,22 @@
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, inspect, select, text
+from sqlalchemy.exc import IntegrityError
 
 from models import migration
 from models.database import Database, DatabaseUrlError, database_url
+from models.grant import GrantStatus, grants
 from models.metadata import TABLES, metadata
 from models.migration import MigrationError
 from models.permission_state import permission_states
+from models.timeline_entry import timeline_entries
 from tests.factory import Factory
+from tests.past_factory import PastFactory
 
 MIGRATIONS = Path(migration.__file__).parent / "migrations"
 
@@ -70,6 +75,46 @@ async def test_every_step_goes_down_and_up_again_with_data(empty_database: Datab
     assert await migration.differences(empty_database) == []
     async with empty_database.read() as connection:
         assert (await connection.execute(select(func.count()).select_from(permission_states))).scalar_one() == 0
+
+
+async def test_n05_what_was_removed_before_is_filed_as_what_is_removed_now(empty_database: Database) -> None:
+    """The timeline tells when it was; what lasted for no time is filed nowhere."""
+    await migration.upgrade(empty_database)
+    factory = Factory(empty_database)
+    past = await PastFactory.begin(factory, 4)
+    await factory.grant(past.client, await factory.member(past.partner), status=GrantStatus.REMOVED)
+    held, entries = (select(table).order_by(table.c.id) for table in (grants, timeline_entries))
+    before, told = await empty_database.rows(held), await empty_database.rows(entries)
+    assert {(row.removed_at is None, row.fork is None) for row in before} == {
+        (True, True),
+        (False, True),
+        (False, False),
+    }
+    await migration.downgrade(empty_database, "0010")
+    kept = [column for column in grants.c if column.name not in {"removed_at", "fork"}]
+    meanwhile = await empty_database.rows(select(*kept).order_by(grants.c.id))
+    assert meanwhile == [tuple(getattr(row, column.name) for column in kept) for row in before]
+    await migration.upgrade(empty_database)
+    assert await migration.differences(empty_database) == []
+    assert await empty_database.rows(held) == before
+    assert await empty_database.rows(entries) == told
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
+        async with empty_database.write() as session:
+            await (await session.connection()).execute(grants.delete())
+
+
+async def test_a_reference_to_nothing_is_told_and_nothing_is_changed(tmp_path: Path, sqlite_template: Path) -> None:
+    file = shutil.copyfile(sqlite_template, tmp_path / "cam.sqlite3")
+    database = Database(f"sqlite:///{file}", durable=False)
+    try:
+        await migration.downgrade(database, "0010")
+        with closing(sqlite3.connect(file)) as other, other:
+            other.execute("INSERT INTO team (account_id, name) VALUES (77, 'Nowhere')")
+        with pytest.raises(MigrationError, match=r"team refers to a row of account that is not there, so nothing was"):
+            await migration.upgrade(database)
+        assert await migration.current(database) == "0010"
+    finally:
+        await database.dispose()
 
 
 async def test_a_failing_step_leaves_the_database_as_it_was(empty_database: Database) -> None:

@@ -13,6 +13,7 @@ from models.permission.state import State
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import OnExisting, OperationRequest
 from resolvers.operation.situation import Decision, ExpiryChange, GrantFacts, Requested, Situation
+from resolvers.operation.wish import Wish, WishForm
 
 
 def give(request: OperationRequest, situation: Situation, catalogue: Catalogue) -> Decision:
@@ -23,8 +24,8 @@ def give(request: OperationRequest, situation: Situation, catalogue: Catalogue) 
     refusal = next(_refusals(request, situation), None)
     if refusal is OutcomeCode.ALREADY_GRANTED:
         return replace(known, status=OutcomeStatus.NOOP, code=refusal)
-    if refusal is OutcomeCode.NOT_PARTNER_ADMIN:
-        # All of it is withheld: the outcome says what somebody with authority could do.
+    if refusal in {OutcomeCode.NOT_PARTNER_ADMIN, OutcomeCode.TEAM_NOT_HELD}:
+        # The outcome says what somebody with authority there, or over the team, could do.
         return replace(_asked(situation, known), code=refusal)
     if refusal is not None:
         return replace(known, code=refusal)
@@ -54,7 +55,7 @@ def _refusals(request: OperationRequest, situation: Situation) -> Iterator[Outco
     if member.status is not MemberStatus.ACTIVE:
         yield OutcomeCode.NOT_A_MEMBER if member.status is MemberStatus.LEFT else OutcomeCode.NOT_ACTIVE
     if grant is not None:
-        yield from _refusals_of_existing(request, grant)
+        yield from _refusals_of_existing(request, grant, situation.wish)
     elif request.kind is not OperationKind.GRANT:
         yield OutcomeCode.NOT_FOUND
     if situation.client.refusal is not None:
@@ -67,9 +68,10 @@ def _refusals(request: OperationRequest, situation: Situation) -> Iterator[Outco
         yield OutcomeCode.SEAT_NOT_ELIGIBLE
 
 
-def _refusals_of_existing(request: OperationRequest, grant: GrantFacts) -> Iterator[OutcomeCode]:
-    """Yields why the grant that is there already cannot be changed."""
-    if grant.status is GrantStatus.DEACTIVATED and not request.extends:
+def _refusals_of_existing(request: OperationRequest, grant: GrantFacts, wish: Wish | None) -> Iterator[OutcomeCode]:
+    """Yields why the grant that is there already cannot be changed; what was extended while deactivated, an undo shortens (N06)."""
+    restores = wish is not None and wish.form is WishForm.RESTORE
+    if grant.status is GrantStatus.DEACTIVATED and not (request.extends or restores):
         yield OutcomeCode.DEACTIVATED
     if grant.expired and grant.expiry is not ExpiryChange.LATER:
         yield OutcomeCode.EXPIRED
@@ -104,7 +106,7 @@ def _carry_out(request: OperationRequest, situation: Situation, known: Decision,
     elif is_partner_admin and request.seat not in {None, Seat.PARTNER}:
         refusal = OutcomeCode.SEAT_NOT_ELIGIBLE
     if refusal is not None:
-        return replace(known, code=refusal)
+        return replace(asked if refusal is OutcomeCode.TEAM_NOT_HELD else known, code=refusal)
     if _exceeds(situation, change, seat, catalogue):
         return replace(asked, code=OutcomeCode.EXCEEDS_AUTHORITY)
     set_version_id, customised = _remembered(situation, change)
@@ -140,7 +142,8 @@ def _breaks_lockdown(situation: Situation, change: Change) -> bool:
     lockdown, requested, grant = situation.client.lockdown, situation.requested, situation.grant
     if lockdown is None or not isinstance(requested, Requested):
         return False
-    same_set = requested.set_version_id in {None, grant.set_version_id if grant else None}
+    same_set = requested.set_version_id == (grant.set_version_id if grant else None)
+    same_set = same_set or (requested.set_version_id is None and not requested.no_set)
     if change.is_noop and requested.state == situation.before and same_set:
         return False
     return requested.state != change.after or not _is_permitted_set(situation)
@@ -195,7 +198,8 @@ def _remembered(situation: Situation, change: Change) -> tuple[int | None, bool]
     requested, grant = situation.requested, situation.grant
     if isinstance(requested, Requested) and requested.set_version_id is not None:
         return requested.set_version_id, change.after != requested.set_state
-    if grant is None or grant.set_version_id is None:
+    forgets = isinstance(requested, Requested) and requested.no_set and change.after == requested.state
+    if grant is None or grant.set_version_id is None or forgets:
         return None, False
     if situation.template is None:
         return grant.set_version_id, grant.customised or change.after != situation.before

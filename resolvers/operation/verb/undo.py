@@ -7,7 +7,7 @@ from models.operation import OperationKind, OutcomeStatus
 from models.permission.catalogue import Catalogue
 from resolvers.operation.outcome_code import OutcomeCode
 from resolvers.operation.request import OnExisting, OperationRequest
-from resolvers.operation.situation import Decision, ExpiryChange, Requested, Situation
+from resolvers.operation.situation import Decision, ExpiryChange, Situation
 from resolvers.operation.verb.deactivate import deactivate
 from resolvers.operation.verb.give import give
 from resolvers.operation.verb.reactivate import reactivate
@@ -50,16 +50,9 @@ def _step_back(request: OperationRequest, situation: Situation, wish: Wish, cata
         seat=None if grant is not None and wish.seat is grant.seat else wish.seat,
         on_existing=OnExisting.CHANGE,
     )
-    return _exact(give(asked, situation, catalogue), situation, wish)
-
-
-def _exact(decision: Decision, situation: Situation, wish: Wish) -> Decision:
-    """Returns the decision with the set that was remembered before, or with none where there was none."""
-    requested, grant = situation.requested, situation.grant
-    whole = isinstance(requested, Requested) and decision.after == requested.state
-    if decision.status is not OutcomeStatus.APPLIED or wish.set_version_id is not None or not whole:
-        return decision
-    if situation.client.lockdown is not None and grant is not None and grant.set_version_id is not None:
-        # Where access is locked to sets it leaves none (P27).
-        return replace(situation.known(), code=OutcomeCode.LOCKED_TO_SETS)
-    return replace(decision, set_version_id=None, customised=False)
+    decision = give(asked, situation, catalogue)
+    applied = decision.status is OutcomeStatus.APPLIED
+    if applied and wish.set_version_id is not None and decision.set_version_id != wish.set_version_id:
+        # A client's own set is at any time what the client says (F49).
+        return replace(decision, code=OutcomeCode.SET_EDITED)
+    return decision

@@ -4,6 +4,7 @@ It is opened in WAL mode and each writing transaction begins with ``BEGIN IMMEDI
 write, so two tasks that read and then write lose updates without an error.
 """
 
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -98,6 +99,12 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
         if self._connection._connection and self._connection.in_transaction:
             super().rollback()
 
+    def commit(self) -> None:
+        if not self._connection.in_transaction:
+            # After some errors it undoes everything by itself, and what came then was not part of any transaction.
+            raise sqlite3.OperationalError("SQLite had ended the transaction before it was committed.")
+        super().commit()
+
 
 class Dialect(SQLiteDialect_aiosqlite):
     """SQLite by way of aiosqlite, with the connections of this module."""
@@ -122,7 +129,13 @@ def sqlite_engine(url: URL, *, durable: bool, pool_size: int, sorts_in_files: bo
         pool_size: connections kept open, and the most there are.
         sorts_in_files: sorts what is large on the disk, with little memory.
     """
-    engine = create_async_engine(url.set(drivername="sqlite+one_trip"), pool_size=pool_size, max_overflow=0)
+    engine = create_async_engine(
+        # Whoever comes next gets the connection that was used last, whose pages are in memory: the others need not have them too.
+        url.set(drivername="sqlite+one_trip"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_use_lifo=True,
+    )
 
     def set_pragmas(connection: DBAPIConnection, _record: Any) -> None:
         connection.isolation_level = None

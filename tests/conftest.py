@@ -46,6 +46,7 @@ WHOLE = frozenset(
     {
         *("test_tenant_wall", "test_migration_concurrency", "test_durable_operation", "test_queries"),
         *("test_reading_statement", "test_writing_statement", "test_subscription_process", "test_timeline_chain"),
+        "test_pod_concurrency",
     }
 )
 """Those of the API that are all played on PostgreSQL too: what is decided there by the database."""

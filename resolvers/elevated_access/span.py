@@ -97,7 +97,8 @@ def _followed(chosen: Select[Any]) -> Select[Any]:
         # What was before is taken from the entry before: entries recorded elsewhere leave parts of it out.
         func.lag(expires, type_=expires.type).over(**window).label("was_expires_at"),
     ]
-    return chosen.join(marks, marks.c.id == _ENTRY.after_state_id).with_only_columns(*columns)
+    # Every state has a mark. But of an inner join SQLite begins with the marks, and goes through the entries for each of them.
+    return chosen.outerjoin(marks, marks.c.id == _ENTRY.after_state_id).with_only_columns(*columns)
 
 
 def _marks(chosen: Select[Any]) -> CTE:

@@ -21,7 +21,7 @@ from resolvers.error import RefusalCode, refuse
 from resolvers.free_text import one_line, refusing_at
 from resolvers.idempotency import remember, remembered
 from resolvers.operation.execute import DryRun
-from resolvers.pod.group import Groups, add_groups, follow, known_groups, lock_groups, take_groups
+from resolvers.pod.group import Groups, add_groups, follow, known_groups, lock_groups, refuse_leavers, take_groups
 from resolvers.pod.hold import living_grant
 from resolvers.pod.right import check_editor
 from resolvers.pod.settlement import PodOptions, Settlement
@@ -76,7 +76,7 @@ async def create_pod(
             return _again(first)
         connection = await session.connection()
         await check_editor(connection, viewer, partner_id)
-        known = await known_groups(connection, viewer, partner_id, draft.groups, coming=True)
+        known = await known_groups(connection, viewer, partner_id, draft.groups)
         row = {
             "partner_id": partner_id,
             "name": name,
@@ -87,6 +87,7 @@ async def create_pod(
         }
         pod = (await connection.execute(insert(pods).values(row).returning(pods))).one()
         await lock_groups(connection, pod.id, known)
+        await refuse_leavers(connection, draft.groups)
         settlement = Settlement(session, viewer, pod, options)
         await _grow(settlement, known)
         return await _kept(settlement, None if options.dry_run else pod.id)
@@ -214,8 +215,10 @@ async def _edit(
             return _again(first)
         connection = await session.connection()
         pod = await _own_pod(connection, viewer, pod_id, by_editor=by_editor)
-        await known_groups(connection, viewer, pod.partner_id, groups, coming=coming)
+        await known_groups(connection, viewer, pod.partner_id, groups)
         await lock_groups(connection, pod.id, groups)
+        if coming:
+            await refuse_leavers(connection, groups)
         settlement = Settlement(session, viewer, pod, options)
         await work(settlement)
         return await _kept(settlement, pod.id)

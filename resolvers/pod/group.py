@@ -42,31 +42,19 @@ class Groups:
         return {key for key in (*self.members, *(member for member, _ in self.exclusions)) if key is not None}
 
 
-async def known_groups(
-    connection: AsyncConnection, viewer: Viewer, partner_id: int, groups: Groups, *, coming: bool
-) -> Groups:
+async def known_groups(connection: AsyncConnection, viewer: Viewer, partner_id: int, groups: Groups) -> Groups:
     """Returns the groups with each name once, if the partner has all that are named.
 
-    Args:
-        connection: of the transaction.
-        viewer: who asks.
-        partner_id: whose pod it is.
-        groups: what is named.
-        coming: whether it comes into the pod: then nobody is meant who has left the partner.
-
     Raises:
-        RefusedError: NOT_FOUND for each that the partner does not have (T1), INVALID_INPUT for too many, or who has left.
+        RefusedError: NOT_FOUND for each that the partner does not have (T1), INVALID_INPUT for too many.
     """
     for place in ("clients", "members", "exclusions"):
         if len(getattr(groups, place)) > MOST_KEYS:
             raise refuse(RefusalCode.INVALID_INPUT, f"Name at most {MOST_KEYS:,} in one request.", "input", place)
     ours = select(clients.c.id).where(clients.c.id.in_(readable_clients(viewer)), clients.c.partner_id == partner_id)
-    people = select(members.c.id, members.c.status).where(
-        members.c.id.in_(readable_members(viewer)), members.c.partner_id == partner_id
-    )
+    people = select(members.c.id).where(members.c.id.in_(readable_members(viewer)), members.c.partner_id == partner_id)
     found_clients = await _found(connection, ours, clients, groups.all_clients)
     found_members = await _found(connection, people, members, groups.all_members)
-    left = {key for key, row in found_members.items() if row.status == MemberStatus.LEFT} if coming else set()
     named = [
         *((key, found_clients, "client", ("clients", str(index))) for index, key in enumerate(groups.clients)),
         *((key, found_members, "member", ("members", str(index))) for index, key in enumerate(groups.members)),
@@ -78,15 +66,33 @@ async def known_groups(
         for key, found, noun, place in named
         if key not in found
     ]
-    refusals += [
-        Refusal(RefusalCode.INVALID_INPUT, "This person has left the partner.", ("input", *place))
-        for key, _, noun, place in named
-        if noun == "member" and key in left
-    ]
     if refusals:
         raise RefusedError(refusals)
     once = {name: tuple(dict.fromkeys(getattr(groups, name))) for name in ("clients", "members", "exclusions")}
     return replace(groups, **once)
+
+
+async def refuse_leavers(connection: AsyncConnection, groups: Groups) -> None:
+    """Refuses to put anybody into a pod who has left the partner; only when they are locked nobody is leaving meanwhile (R8).
+
+    Raises:
+        RefusedError: INVALID_INPUT for each.
+    """
+    if not groups.all_members:
+        return
+    gone = select(members.c.id).where(members.c.status == MemberStatus.LEFT.value)
+    left = await _found(connection, gone, members, groups.all_members)
+    named = [
+        *((key, ("members", str(index))) for index, key in enumerate(groups.members)),
+        *((key, ("exclusions", str(index), "member")) for index, (key, _) in _places(groups)),
+    ]
+    refusals = [
+        Refusal(RefusalCode.INVALID_INPUT, "This person has left the partner.", ("input", *place))
+        for key, place in named
+        if key in left
+    ]
+    if refusals:
+        raise RefusedError(refusals)
 
 
 def _places(groups: Groups) -> list[tuple[int, tuple[Key, Key]]]:

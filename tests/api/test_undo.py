@@ -4,18 +4,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from models.asset import AssetKind
 from models.database import Database
 from models.grant import grants
 from models.member import members
+from models.team import grant_teams, teams
 from resolvers.operation.queue import QueueLimits
 from schema.node import encode
 from tests.api.caller import Caller
-from tests.api.ending_story import DEACTIVATE, MIGRATE, REACTIVATE, REMOVE, several
+from tests.api.ending_story import DEACTIVATE, MIGRATE, REMOVE, several
 from tests.api.write_story import Story, node_id, permissions, product
-from tests.factory import Factory, MemberRow
+from tests.factory import MOMENT, AccountRow, Factory, MemberRow
 from tests.life_factory import LifeFactory
 from tests.statement_recorder import StatementRecorder
 
@@ -102,30 +103,6 @@ async def test_n06_what_was_given_is_removed_and_an_undo_is_undone_in_its_turn(
     assert await forms(database, story) == given
 
 
-async def test_n06_deactivating_reactivating_and_removing_are_undone(factory: Factory, database: Database) -> None:
-    story, people = await begin(factory)
-    await story.outcomes("grantAccess", targets=product(people, [story.client]), access=permissions(VIEW))
-    active = await forms(database, story)
-    await several(story, DEACTIVATE, people, [story.client])
-    off, operation = await forms(database, story), await last(story)
-    assert codes(await undo(story, operation["id"])) == [("APPLIED", None)] * 3
-    assert await forms(database, story) == active
-    await several(story, DEACTIVATE, people, [story.client])
-    await several(story, REACTIVATE, people, [story.client])
-    operation = await last(story)
-    assert codes(await undo(story, operation["id"])) == [("APPLIED", None)] * 3
-    assert await forms(database, story) == off
-    await several(story, REACTIVATE, people[:2], [story.client])
-    await several(story, REMOVE, people, [story.client])
-    operation = await last(story)
-    assert codes(await undo(story, operation["id"])) == [("APPLIED", None)] * 2 + [("REJECTED", "NO_WAY_BACK")]
-    there = await forms(database, story)
-    assert {key: there[key] for key in (people[0].id, people[1].id)} == {
-        key: active[key] for key in (people[0].id, people[1].id)
-    }
-    assert people[2].id not in there
-
-
 async def test_n06_the_undoer_gives_and_takes_only_what_they_have(factory: Factory) -> None:
     story, people = await begin(factory)
     await story.outcomes("grantAccess", targets=product(people[:1], [story.client]), access=permissions(EDIT))
@@ -151,12 +128,71 @@ async def test_n06_what_has_no_way_back_says_so(factory: Factory) -> None:
     operation = await last(story)
     assert codes(await undo(story, operation["id"])) == [("REJECTED", "NO_WAY_BACK")]
     await story.grant(people[2], permissions(VIEW))
-    team = await factory.team(story.client)
-    await story.outcomes(
-        "assignTeams", targets=product([people[2]], [story.client]), teams=[{"team": node_id(team), "primary": True}]
-    )
+    await several(story, DEACTIVATE, people[2:], [story.client])
+    await several(story, REMOVE, people[2:], [story.client])
     operation = await last(story)
+    assert codes(await undo(story, operation["id"])) == [("REJECTED", "NO_WAY_BACK")]
+
+
+async def test_n06_f54_teams_are_put_back_by_whoever_may_give_and_take_them(factory: Factory) -> None:
+    story, people = await begin(factory)
+    first, second = [await factory.team(story.client) for _ in range(2)]
+    targets = product(people[:1], [story.client])
+    await story.grant(people[0], permissions(VIEW), teams=[{"team": node_id(first), "primary": True}])
+    await story.outcomes("assignTeams", targets=targets, teams=[{"team": node_id(second)}])
+    operation = await last(story)
+    for held in ((), (first,), (second,)):
+        small = await factory.member(story.partner)
+        await factory.partner_admin(story.client, small, without=("teams.edit",), teams=held)
+        assert codes(await undo(story, operation["id"], by=small)) == [("REJECTED", "TEAM_NOT_HELD")]
+    small = await factory.member(story.partner)
+    await factory.partner_admin(story.client, small, without=("teams.edit",), teams=(first, second))
+    assert codes(await undo(story, operation["id"], by=small, dryRun=True)) == [("APPLIED", None)]
+    await several(story, REMOVE, people[:1], [story.client])
+    removed = await last(story)
+    stranger = await factory.member(story.partner)
+    await factory.partner_admin(story.client, stranger, without=("teams.edit",), teams=(first,))
+    assert codes(await undo(story, removed["id"], by=stranger)) == [("REJECTED", "TEAM_NOT_HELD")]
+    payload = await undo(story, removed["id"])
+    assert codes(payload) == [("APPLIED", None)]
+    (shown,) = (await story.told(payload["operation"]["id"]))["outcomes"]["nodes"]
+    assert shown["grant"]["teams"] == [{"primary": False, "team": {"id": node_id(second)}}]
+
+
+async def test_n06_f54_teams_that_are_gone_or_others_by_now_are_not_put_back(
+    factory: Factory, database: Database
+) -> None:
+    story, people = await begin(factory)
+    first, second = [await factory.team(story.client) for _ in range(2)]
+    targets = product(people[:1], [story.client])
+    await story.grant(people[0], permissions(VIEW), teams=[{"team": node_id(first)}])
+    await story.outcomes("assignTeams", targets=targets, teams=[{"team": node_id(second)}])
+    operation = await last(story)
+    queue = replace(story, limits=QueueLimits(queue_above=0, chunk_cells=10))
+    data, _ = await queue.run(UNDO, input={"operation": operation["id"], "options": {}})
+    async with database.write() as session:
+        await (await session.connection()).execute(delete(teams).where(teams.c.id == first.id))
+    await queue.work()
+    told = await queue.told(data["undoOperation"]["operation"]["id"])
+    assert [node["code"] for node in told["outcomes"]["nodes"]] == ["TEAM_GONE"]
+    assert codes(await undo(story, operation["id"])) == [("REJECTED", "TEAM_GONE")]
+    async with database.write() as session:
+        await (await session.connection()).execute(delete(grant_teams))
     assert codes(await undo(story, operation["id"])) == [("REJECTED", "TEAMS_DIFFER")]
+
+
+async def test_n06_f49_a_set_that_the_client_has_edited_since_is_given_as_it_is_now(factory: Factory) -> None:
+    story, people = await begin(factory)
+    theirs = await factory.permission_set(AccountRow(story.client.account_id, 1, "Client"), VIEW)
+    await story.grant(people[0], {"permissionSet": node_id(theirs)})
+    await several(story, REMOVE, people[:1], [story.client])
+    operation = await last(story)
+    await factory.new_version(theirs, EDIT)
+    payload = await undo(story, operation["id"])
+    assert codes(payload) == [("APPLIED", "SET_EDITED")]
+    (shown,) = (await story.told(payload["operation"]["id"]))["outcomes"]["nodes"]
+    assert "edited its permission set" in shown["message"]
+    assert (shown["grant"]["permissionSetVersion"], shown["grant"]["customised"]) == (2, False)
 
 
 async def test_n06_what_cannot_be_undone_as_a_whole_is_refused(factory: Factory, database: Database) -> None:
@@ -255,6 +291,11 @@ async def test_n06_what_was_removed_again_since_is_not_brought_back(factory: Fac
     await story.grant(people[0], permissions(VIEW))
     await several(story, REMOVE, people[:1], [story.client])
     assert codes(await undo(story, removed["id"])) == [("REJECTED", "CHANGED_SINCE")]
+    # Whatever a clock that was put back says of it.
+    async with story.database.write() as session:
+        theirs = grants.c.member_id == people[0].id
+        await (await session.connection()).execute(update(grants).where(theirs).values(since=MOMENT))
+    assert codes(await undo(story, removed["id"])) == [("REJECTED", "CHANGED_SINCE")]
 
 
 async def test_n06_f38_assets_that_come_while_an_undo_waits_keep_the_access(factory: Factory) -> None:
@@ -268,18 +309,6 @@ async def test_n06_f38_assets_that_come_while_an_undo_waits_keep_the_access(fact
         pass
     told = await queue.told(data["undoOperation"]["operation"]["id"])
     assert [node["code"] for node in told["outcomes"]["nodes"]] == [None, "OWNS_ASSETS", None]
-
-
-async def test_n06_f54_access_with_teams_is_not_brought_back_without_them(factory: Factory) -> None:
-    story, people = await begin(factory)
-    team = await factory.team(story.client)
-    teams = [{"team": node_id(team), "primary": True}]
-    await story.outcomes(
-        "grantAccess", targets=product(people[:1], [story.client]), access=permissions(VIEW), teams=teams
-    )
-    await several(story, REMOVE, people[:1], [story.client])
-    operation = await last(story)
-    assert codes(await undo(story, operation["id"])) == [("REJECTED", "TEAMS_DIFFER")]
 
 
 async def test_n06_a_seat_that_stays_is_nobodys_question(factory: Factory, database: Database) -> None:

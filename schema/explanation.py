@@ -1,6 +1,7 @@
 """Explanations: why somebody has a permission in a client, or what is missing (P11)."""
 
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
 
 import strawberry
 
@@ -9,26 +10,30 @@ from models.permission.level import PermissionLevel
 from models.permission.permission import Permission as PermissionRow
 from resolvers.client import clients_by_id
 from resolvers.explanation.account import Account, Given, Hindered, Obstacle, account_of
+from resolvers.explanation.attempt import Attempt, attempts_by_pair, last_attempt
 from resolvers.explanation.fact import Step
 from resolvers.explanation.history import GrantHistory, entries_of_history
 from resolvers.explanation.set_version import SetVersionRecord, set_versions_by_id
 from resolvers.explanation.subject import named_permission
 from resolvers.grant import grants_by_id
 from resolvers.member import members_by_id
+from resolvers.operation.record import operations_by_id
 from resolvers.permission_set import permission_sets_by_id
 from schema.context import Info
 from schema.enum import described
-from schema.field import field
+from schema.field import column, field
 from schema.node import decode_text
 from schema.permission import Permission
 from schema.permission_set import PermissionSet
-from schema.record import shown
+from schema.record import shown, shows
 from schema.timeline import TimelineEntry
 
 if TYPE_CHECKING:
     from schema.client import Client
     from schema.grant import Grant
     from schema.member import Member
+    from schema.operation import Operation
+    from schema.outcome import Outcome
 
 PermissionArgument: TypeAlias = Annotated[
     strawberry.ID, strawberry.argument(description="The permission: its id, or its key, such as `contacts.view`.")
@@ -40,7 +45,7 @@ MESSAGES = {
     Obstacle.REMOVED: "The access was removed. A partner admin there can give it anew with grantAccess.",
     Obstacle.DEACTIVATED: "The access is deactivated and counts for nothing. A partner admin there can reactivate it.",
     Obstacle.EXPIRED: "The access has expired. A partner admin there can extend it: changeAccess with a later expiresAt.",
-    Obstacle.NOT_REQUESTED: "No change of this access gave it. Where somebody asked for it in vain, the outcomes of that operation say why.",
+    Obstacle.NOT_REQUESTED: "No change of this access gave it. Where somebody asked for it in vain, lastAttempt says why.",
     Obstacle.WITHHELD: "It was asked for and not given: what who asked had there, or the client's ceiling, did not reach so far. See "
     "client.whoCould.",
     Obstacle.DROPPED: "It was left out of a copy, because the client does not have the product tier for it.",
@@ -173,6 +178,27 @@ class PermissionObstacle:
         return None if self.hindered.step is None else await _entry(info, self.history, self.hindered.step)
 
 
+@shows(Attempt)
+@strawberry.type(description="An outcome by which nothing was given, and the operation in which it was asked for.")
+class AccessAttempt:
+    """What was tried in vain."""
+
+    record: strawberry.Private[Attempt]
+    at: datetime = column("When it was.")
+
+    @field("What became of it: its `code` and `message` say why, and `whoCould` who could have done it.")
+    def outcome(self) -> Annotated["Outcome", strawberry.lazy("schema.outcome")]:
+        """Returns the outcome."""
+        outcome: Outcome = shown(self.record.outcome)
+        return outcome
+
+    @field("The operation: who asked, what for, and why.")
+    async def operation(self, info: Info) -> Annotated["Operation", strawberry.lazy("schema.operation")]:
+        """Returns the operation."""
+        operation: Operation = shown(await info.context.load(operations_by_id, self.record.operation_id))
+        return operation
+
+
 @strawberry.type(
     description="Why somebody has a permission in a client, at which level, and what stands in the way of more."
 )
@@ -266,6 +292,16 @@ class PermissionExplanation:
     def obstacles(self) -> list[PermissionObstacle]:
         """Returns what is missing."""
         return [PermissionObstacle(hindered=hindered, history=self.history) for hindered in self.account.hindered]
+
+    @field(
+        "Where levels of it do not count: the last time that somebody asked for access here for the person, in vain. Null if that was "
+        "plainly about other permissions, or if a change since then has given or taken this one; NOT_REQUESTED and the like say what "
+        "the changes did."
+    )
+    async def last_attempt(self, info: Info) -> AccessAttempt | None:
+        """Returns what was tried last, and why it failed (P11)."""
+        attempts = await info.context.load(attempts_by_pair, (self.client_id, self.member_id))
+        return cast("AccessAttempt | None", shown(last_attempt(self.row, self.history, attempts)))
 
 
 def permission_key(permission: str) -> str:

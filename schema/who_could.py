@@ -75,7 +75,8 @@ class OperationWhoCould:
     record: strawberry.Private[Capability]
     outcomes: int = column(
         "How many outcomes have left something undone: withheld or retained, or rejected because who asked is no partner admin "
-        "there or has too little. What somebody has changed since, or could not be given to the person, is not counted."
+        "there, has too little, or may not give a team. What somebody has changed since, and what nobody at all could do, as where "
+        "access is locked to other sets, may not last so long, or would take the last super admin, is not counted."
     )
     by_nobody: int = column("How many of them no colleague could do all of.")
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, select
+from sqlalchemy import Row, and_, select, union_all
 
 from models.account import accounts
 from models.client import clients
-from models.grant import AccessType, GrantStatus, Seat, grants
+from models.grant import AccessType, GrantStatus, Seat, grants, has_ended
 from models.member import MemberStatus, members
 from models.operation import CELLS, decisions
 from models.outcome import outcomes
@@ -69,14 +69,15 @@ async def histories_by_pair(reader: Reader, pairs: Sequence[tuple[int, int]]) ->
     Both must be ones that the viewer may know of.
     """
     client_ids, member_ids = {client_id for client_id, _ in pairs}, {member_id for _, member_id in pairs}
-    rows = await reader.rows(
+    of_pairs = (
         readable_grants(reader.viewer)
         .where(grants.c.client_id.in_(client_ids), grants.c.member_id.in_(member_ids))
-        .order_by(grants.c.ended != 0, grants.c.id.desc())
-        .with_only_columns(*[grants.c.id, grants.c.client_id, grants.c.member_id])
+        .with_only_columns(*[grants.c.id, grants.c.client_id, grants.c.member_id, grants.c.ended])
     )
+    # What lives and what has ended are in two indexes.
+    either = union_all(*(of_pairs.where(part) for part in (grants.c.ended == 0, has_ended(grants)))).subquery("either")
     chosen: dict[tuple[int, int], int] = {}
-    for row in rows:
+    for row in await reader.rows(select(either).order_by(either.c.ended != 0, either.c.id.desc())):
         chosen.setdefault((row.client_id, row.member_id), row.id)
     keys = [chosen[pair] for pair in pairs if pair in chosen]
     histories = iter(await histories_by_grant(reader, keys)) if keys else iter(())

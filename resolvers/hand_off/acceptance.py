@@ -26,7 +26,7 @@ from resolvers.idempotency import IdempotentCall, remember, remembered
 from resolvers.issuer import Issuer
 from resolvers.operation.execute import DryRun, preview_in, run
 from resolvers.operation.queue import QueueLimits
-from resolvers.operation.request import OnExisting, OperationRequest, Pairs, WriteOptions
+from resolvers.operation.request import OperationRequest, Pairs
 from resolvers.viewer import Viewer
 
 _NO_VERSION = 0
@@ -103,7 +103,9 @@ async def _accept(session: AsyncSession, viewer: Viewer, acceptance: Acceptance,
 
 async def _task(connection: AsyncConnection, viewer: Viewer, acceptance: Acceptance, cells: list[HandedCell]) -> _Task:
     """Returns what is to be done of a hand-off as things stand now."""
-    partner_id, asked = await handed_request(connection, viewer, acceptance.issuer, acceptance.hand_off_id)
+    partner_id, asked = await handed_request(
+        connection, viewer, acceptance.issuer, acceptance.hand_off_id, acceptance.reason
+    )
     still = await as_asked(connection, viewer, partner_id, asked, cells)
     chosen = [cell for cell in still if not cell.is_gone(gives=_gives(asked))]
     if not chosen:
@@ -114,19 +116,11 @@ async def _task(connection: AsyncConnection, viewer: Viewer, acceptance: Accepta
             "input",
             "handOff",
         )
-    options = WriteOptions(
-        atomic=asked.options.atomic,
-        mode=asked.options.mode,
-        reason=asked.options.reason if acceptance.reason is None else acceptance.reason,
-    )
     request = replace(
         asked,
         targets=Pairs(tuple((cell.member_id, cell.client_id) for cell in chosen), listed=False),
-        # Whoever was given only a part has access by now; that nobody else is changed, the versions see to.
-        on_existing=OnExisting.CHANGE if _gives(asked) else asked.on_existing,
+        # That nobody else is changed, these see to.
         expected_versions=tuple(seen for cell in chosen for seen in _expected(cell)),
-        options=options,
-        checked=True,
     )
     return _Task(request, len(cells) - len(chosen))
 

@@ -1,28 +1,28 @@
-"""Who could do what a whole operation has left undone: grouped, so that thousands of outcomes are a few rows (N02)."""
+"""Who could do what operations have left undone: for a page of outcomes, and for whole operations grouped (N02)."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import String, and_, cast, func, literal, or_, select
+from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.client import clients
-from models.grant import grants
-from models.member import members
 from models.operation import decisions
 from models.outcome import outcomes
-from models.permission.catalogue import catalogue
-from models.permission.rule import authority
-from models.table import now
-from resolvers.hand_off.asked import Asked, asked_by_operation
-from resolvers.hand_off.colleague import able_admins, colleagues_of, working
-from resolvers.hand_off.standing import stands, with_living
+from resolvers.hand_off.asked import Asked, asked_as_things_stand, asked_in_operations
+from resolvers.hand_off.fact import Cell
+from resolvers.hand_off.foreseen import KEY, foreseen_cells, undone_decisions
+from resolvers.hand_off.ground import look_around
+from resolvers.hand_off.judge import Able, Judge
+from resolvers.hand_off.standing import cells_of, counted, of_decisions, standing_cells
 from resolvers.hand_off.undone import Undone, undone
+from resolvers.interning import state_contents
+from resolvers.operation.execute import DryRun
 from resolvers.operation.record import OperationRecord
-from resolvers.outcome import decision_of
+from resolvers.operation.situation import Decision
+from resolvers.outcome import OutcomeRecord, decision_of
 from resolvers.reader import Reader
-from resolvers.state_content import states_of
+from resolvers.viewer import Viewer
 
 MOST_GROUPS = 100
 _STATES = ("before_state_id", "after_state_id", "requested_state_id", "authority_state_id", "dropped_state_id")
@@ -63,119 +63,136 @@ class Capability:
         return sorted(counts.items(), key=lambda found: (-found[1], found[0]))
 
 
-async def capabilities_by_operation(reader: Reader, parents: Sequence[OperationRecord]) -> list[Capability]:
-    """Returns who could do what each operation has left undone; the number of statements and rows does not follow its size."""
-    kept = [parent.id for parent in parents if parent.previewed is None]
-    stored = await _stored(reader, kept) if kept else {}
-    return [stored[parent.id] if parent.previewed is None else await _previewed(reader, parent) for parent in parents]
+async def judged(
+    connection: AsyncConnection,
+    viewer: Viewer,
+    asked: Mapping[int, Asked],
+    made: Mapping[tuple[int, int], Decision],
+    cells: Iterable[Cell],
+    *,
+    only_id: int | None = None,
+) -> dict[Cell, Able]:
+    """Returns who could do each of these, with a number of statements that does not depend on how many they are.
 
-
-class _Groups:
-    """Counts outcomes by what they have left undone and by who could do it."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[tuple[Undone, tuple[int, ...]]] = Counter()
-
-    def add(self, left: Undone, member_ids: Iterator[int], number: int) -> None:
-        """Counts outcomes."""
-        self._counts[left, tuple(sorted(member_ids))] += number
-
-    def made(self) -> Capability:
-        """Returns the groups."""
-        return Capability(tuple(UndoneGroup(*key, number) for key, number in self._counts.most_common()))
-
-
-async def _stored(reader: Reader, keys: Sequence[int]) -> dict[int, Capability]:
-    asked = await asked_by_operation(reader, keys)
-    lefts = await _lefts(reader, asked)
-    groups: dict[int, _Groups] = {key: _Groups() for key in keys}
-    if lefts:
-        rows = await _counted(reader, asked, lefts)
-        ids = {int(state_id) for row in rows for state_id in _pairs(row.admins).values()}
-        states = await states_of(reader, {*ids, *(row.ceiling_id for row in rows)})
-        for row in rows:
-            left, ceiling = lefts[row.operation_id, row.decision], states.get(row.ceiling_id)
-            if not left.is_for(verified=row.verified):
-                continue
-            able = (
-                member_id
-                for member_id, state_id in _pairs(row.admins).items()
-                if member_id != row.own and not left.need & ~authority(states[state_id], ceiling, catalogue)
-            )
-            groups[row.operation_id].add(left, able, row.number)
-    return {key: found.made() for key, found in groups.items()}
-
-
-async def _lefts(reader: Reader, asked: Mapping[int, Asked]) -> dict[tuple[int, int], Undone]:
-    """Returns what each decision of these operations has left undone, where it is anything."""
-    rows = await reader.rows(select(decisions).where(decisions.c.operation_id.in_(asked)))
-    states = await states_of(reader, {getattr(row, name) for row in rows for name in _STATES})
-    found = {(row.operation_id, row.number): undone(decision_of(row, states), asked[row.operation_id]) for row in rows}
-    return {key: left for key, left in found.items() if left is not None}
-
-
-async def _counted(
-    reader: Reader, asked: Mapping[int, Asked], lefts: Mapping[tuple[int, int], Undone]
-) -> Sequence[Any]:
-    """Counts the outcomes of decisions by all that says who could: few combinations, however many clients there are.
-
-    Only those that are still to be done: where nobody has changed the access since, and the person works for the agency.
+    Args:
+        connection: of the transaction.
+        viewer: who asks.
+        asked: what was asked for.
+        made: what was decided.
+        cells: the outcomes; those of a migration all of one client.
+        only_id: the only colleague that is asked about; None for all.
     """
-    by_operation: dict[int, list[int]] = {}
-    for operation_id, number in lefts:
-        by_operation.setdefault(operation_id, []).append(number)
-    admin = cast(grants.c.member_id, String) + literal(":") + cast(grants.c.state_id, String)
-    able = able_admins(reader.viewer)
-    of_client = (
-        able.with_only_columns(*[grants.c.client_id, func.aggregate_strings(admin, " ").label("admins")])
-        .group_by(grants.c.client_id)
-        .subquery("admins_of_client")
-    )
-    own = able.with_only_columns(*[grants.c.client_id, grants.c.member_id]).subquery("own_grant")
+    listed = list(dict.fromkeys(cells))
+    if not listed:
+        return {}
+    judge = Judge(asked, made, await look_around(connection, viewer, asked, listed, only_id=only_id))
+    kept = judge.last_super_admins(listed)
+    return {cell: Able(possible=False) if cell in kept else judge.able(cell) for cell in listed}
+
+
+async def decisions_of(connection: AsyncConnection, keys: Iterable[int]) -> dict[tuple[int, int], Decision]:
+    """Returns the decisions of these operations that have left something undone, by operation and number."""
+    statement = select(decisions).where(decisions.c.operation_id.in_(sorted(keys)))
+    rows = (await connection.execute(statement)).all()
+    states = await state_contents(connection, {getattr(row, name) for row in rows for name in _STATES} - {None})
+    made = {(row.operation_id, row.number): decision_of(row, states) for row in rows}
+    return {key: decision for key, decision in made.items() if undone(decision) is not None}
+
+
+async def who_could_by_outcome(reader: Reader, parents: Sequence[OutcomeRecord]) -> list[list[int]]:
+    """Returns the members who could do all that each outcome has left undone, by name; nobody, where nothing is.
+
+    Nobody gives themselves anything (I8), so it is never the person whom the outcome is about.
+    """
+    open_ = [parent for parent in parents if undone(parent.decision) is not None]
+    stored = [parent for parent in open_ if parent.operation_id is not None]
+    foreseen = {id(parent.dry_run): parent.dry_run for parent in open_ if parent.dry_run is not None}
+    found: dict[tuple[int, int], Able] = {}
+    if open_:
+        async with reader.database.read() as connection:
+            if stored:
+                found |= await _of_page(connection, reader.viewer, stored)
+            for key, dry_run in foreseen.items():
+                able = await _of_dry_run(connection, reader.viewer, dry_run)
+                found |= {(-key, position): who for positions, _, who in able for position in positions}
+    nobody = Able(possible=False)
+    keys = [(parent.operation_id or -id(parent.dry_run), parent.position) for parent in parents]
+    return [list(found.get(key, nobody).member_ids) for key in keys]
+
+
+async def _of_page(
+    connection: AsyncConnection, viewer: Viewer, parents: Sequence[OutcomeRecord]
+) -> dict[tuple[int, int], Able]:
+    """Returns who could do each of these outcomes, by operation and position."""
+    by_operation: dict[int, list[OutcomeRecord]] = {}
+    for parent in parents:
+        by_operation.setdefault(parent.operation_id or 0, []).append(parent)
+    asked = await asked_in_operations(connection, viewer, by_operation)
+    made = await decisions_of(connection, asked)
+    if not made:
+        return {}
     outcome = outcomes.c
-    chosen = [and_(outcome.operation_id == key, outcome.decision.in_(numbers)) for key, numbers in by_operation.items()]
-    columns = (
-        outcome.operation_id,
-        outcome.decision,
-        clients.c.ceiling_id,
-        of_client.c.admins,
-        own.c.member_id.label("own"),
-        members.c.verified,
-    )
-    return await reader.rows(
-        select(*columns, func.count().label("number"))
-        .select_from(
-            with_living(outcomes.join(clients, clients.c.id == outcome.client_id))
-            .outerjoin(of_client, of_client.c.client_id == outcome.client_id)
-            .outerjoin(own, and_(own.c.client_id == outcome.client_id, own.c.member_id == outcome.member_id))
-        )
-        .where(or_(*chosen), stands(asked))
-        .group_by(*columns)
-    )
+    chosen = [
+        # Which of an account's super admins is the last one, all of those in the operation decide.
+        and_(outcome.operation_id == key, outcome.client_id.in_(sorted({one.client_id for one in by_operation[key]})))
+        if what.migrates
+        else and_(outcome.operation_id == key, outcome.position.in_([one.position for one in by_operation[key]]))
+        for key, what in asked.items()
+    ]
+    statement = standing_cells(viewer, asked).add_columns(outcome.position).where(or_(*chosen), of_decisions(made))
+    rows = (await connection.execute(statement)).all()
+    cells = await cells_of(connection, rows)
+    able = await judged(connection, viewer, asked, made, cells)
+    return {(row.operation_id, row.position): able[cell] for row, cell in zip(rows, cells, strict=True)}
 
 
-def _pairs(admins: str | None) -> dict[int, int]:
-    """Returns the member keys of a client's admins with the keys of their states."""
-    parts = (part.partition(":") for part in (admins or "").split())
-    return {int(member_id): int(state_id) for member_id, _, state_id in parts}
+async def _of_dry_run(
+    connection: AsyncConnection, viewer: Viewer, dry_run: DryRun
+) -> list[tuple[list[int], Decision, Able]]:
+    """Returns who could do the outcomes that a dry run would leave undone, with their positions and decision."""
+    made = undone_decisions(dry_run)
+    if not made:
+        return []
+    request = (KEY, dry_run.partner_id, dry_run.kind, dry_run.request)
+    asked = await asked_as_things_stand(connection, viewer, [request])
+    cells = await foreseen_cells(connection, viewer, dry_run, asked[KEY])
+    able = await judged(connection, viewer, asked, made, cells)
+    return [(positions, made[KEY, cell.number], able[cell]) for cell, positions in cells.items()]
 
 
-async def _previewed(reader: Reader, parent: OperationRecord) -> Capability:
-    """Returns the same for a dry run, whose outcomes are in memory."""
-    groups, dry_run = _Groups(), parent.previewed
-    if dry_run is not None:
-        asked = Asked.of(dry_run.kind, dry_run.request, now())
-        lefts = {number: left for number, decision in dry_run.verdicts.numbered() if (left := undone(decision, asked))}
-        cells = Counter(
-            cell
-            for cell in zip(dry_run.client_ids, dry_run.member_ids, dry_run.decisions, strict=True)
-            if cell[2] in lefts
-        )
-        colleagues = await colleagues_of(reader, {client_id for client_id, _, _ in cells})
-        verified = await working(reader, {member_id for _, member_id, _ in cells})
-        for (client_id, member_id, number), count in cells.items():
-            left = lefts[number]
-            if member_id in verified and left.is_for(verified=verified[member_id]):
-                able = (c.member_id for c in colleagues[client_id] if c.could(left.need) and c.member_id != member_id)
-                groups.add(left, able, count)
-    return groups.made()
+async def capabilities_by_operation(reader: Reader, parents: Sequence[OperationRecord]) -> list[Capability]:
+    """Returns who could do what each operation has left undone; the number of statements does not follow its size."""
+    found: dict[int, Capability] = {}
+    async with reader.database.read() as connection:
+        kept = [parent.id for parent in parents if parent.previewed is None]
+        if kept:
+            found |= await _of_operations(connection, reader.viewer, kept)
+        for parent in parents:
+            if parent.previewed is not None:
+                able = await _of_dry_run(connection, reader.viewer, parent.previewed)
+                found[parent.id] = _grouped((decision, who, len(positions)) for positions, decision, who in able)
+    return [found[parent.id] for parent in parents]
+
+
+async def _of_operations(connection: AsyncConnection, viewer: Viewer, keys: Sequence[int]) -> dict[int, Capability]:
+    """Returns the same for operations that were carried out: outcomes that are alike are read as one row."""
+    asked = await asked_in_operations(connection, viewer, keys)
+    made = await decisions_of(connection, asked)
+    listed: dict[int, list[tuple[Decision, Able, int]]] = {key: [] for key in keys}
+    if made:
+        rows = (await connection.execute(counted(standing_cells(viewer, asked).where(of_decisions(made))))).all()
+        cells = await cells_of(connection, rows)
+        able = await judged(connection, viewer, asked, made, cells)
+        for row, cell in zip(rows, cells, strict=True):
+            listed[cell.operation].append((made[cell.operation, cell.number], able[cell], row.alike))
+    return {key: _grouped(found) for key, found in listed.items()}
+
+
+def _grouped(found: Iterable[tuple[Decision, Able, int]]) -> Capability:
+    """Returns outcomes by what they have left undone and by who could do it; what nobody at all could, is not left undone."""
+    counts: Counter[tuple[Undone, tuple[int, ...]]] = Counter()
+    for decision, able, number in found:
+        left = undone(decision)
+        if left is not None and able.possible:
+            counts[left, tuple(sorted(able.member_ids))] += number
+    return Capability(tuple(UndoneGroup(*key, number) for key, number in counts.most_common()))

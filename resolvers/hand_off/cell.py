@@ -1,7 +1,7 @@
 """The people and clients of a hand-off: what was there when it was handed off, what is there now, and what was asked for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,10 +15,12 @@ from models.permission.state import State
 from models.table import now
 from resolvers.acting_partner import check_acting
 from resolvers.error import RefusalCode, RefusedError, refuse
+from resolvers.hand_off.asked import again
+from resolvers.hand_off.judge import stands_for
 from resolvers.interning import state_contents
 from resolvers.issuer import Issuer
 from resolvers.operation.access import find_access, load_newest_versions
-from resolvers.operation.request import CopyFrom, CurrentVersion, DefaultSet, FromSet, OperationRequest
+from resolvers.operation.request import OperationRequest
 from resolvers.operation.stored_request import read_again
 from resolvers.operation.target import member_rows, rows_by_key
 from resolvers.readable import readable_hand_offs
@@ -91,9 +93,16 @@ async def handed_cells(connection: AsyncConnection, viewer: Viewer, hand_off_id:
 
 
 async def handed_request(
-    connection: AsyncConnection, viewer: Viewer, issuer: Issuer, hand_off_id: int | None
+    connection: AsyncConnection, viewer: Viewer, issuer: Issuer, hand_off_id: int | None, reason: str | None
 ) -> tuple[int, OperationRequest]:
-    """Returns the partner, and what was asked for in the operation of a hand-off, with sets and grants as they are now.
+    """Returns the partner, and what was asked for in the operation of a hand-off, as it is asked for once more.
+
+    Args:
+        connection: of the transaction.
+        viewer: who accepts.
+        issuer: who makes the tokens of reviews.
+        hand_off_id: the hand-off.
+        reason: why; None as whoever asked has put it.
 
     Raises:
         RefusedError: FORBIDDEN or NOT_A_PARTNER (F01, F02), CONFLICT if it cannot be asked for any more.
@@ -110,15 +119,7 @@ async def handed_request(
         raise RuntimeError(f"Hand-off {hand_off_id} is of an operation without a request.")
     if request.expiry is not None and request.expiry.at is not None and request.expiry.at <= now():
         raise refuse(RefusalCode.CONFLICT, "The expiry that was asked for has passed.", *_FIELD)
-    access = request.access
-    match access:
-        case FromSet():
-            access = replace(access, version_id=None)
-        case CopyFrom():
-            access = replace(access, copied=None)
-        case DefaultSet() | CurrentVersion():
-            access = replace(access, versions=None)
-    return row.partner_id, replace(request, access=access)
+    return row.partner_id, again(request, reason)
 
 
 async def as_asked(
@@ -140,10 +141,9 @@ async def as_asked(
     except RefusedError as error:
         what = "What was to be given is not there any more: the permission set was archived, or the copied access has ended."
         raise refuse(RefusalCode.CONFLICT, what, *_FIELD) from error
-    if source.fixed is not None:
-        return [cell for cell in cells if cell.requested == source.fixed.state]
-    if source.copied is not None:
-        return [cell for cell in cells if cell.requested | cell.dropped == source.copied.state]
+    fixed = source.fixed or source.copied
+    if fixed is not None:
+        return [cell for cell in cells if stands_for(source, fixed.state, cell.requested, cell.dropped)]
     versions = [cell.set_version_id for cell in cells]
     if source.by_default:
         people = {cell.member_id for cell in cells}
@@ -152,5 +152,7 @@ async def as_asked(
     newest = await load_newest_versions(connection, {key for key in versions if key is not None})
     given = [None if key is None else newest.get(key) for key in versions]
     return [
-        cell for cell, now_given in zip(cells, given, strict=True) if now_given and now_given.state == cell.requested
+        cell
+        for cell, now_given in zip(cells, given, strict=True)
+        if now_given and stands_for(source, now_given.state, cell.requested, cell.dropped)
     ]

@@ -1,11 +1,10 @@
 """Asking a colleague to do what an operation has left undone (N02)."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, insert, select
+from sqlalchemy import Row, Select, Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.client import clients
@@ -14,26 +13,22 @@ from models.dialect import insert_many, lock_rows
 from models.grant import grants
 from models.hand_off import HandOffState, hand_off_cells, hand_offs
 from models.member import MemberStatus, members
-from models.operation import ENDED, OperationKind, decisions, operations
+from models.operation import ENDED, OperationKind, operations
 from models.outcome import outcomes
-from models.permission.catalogue import catalogue
-from models.permission.rule import authority
 from models.table import now
 from resolvers.acting_partner import check_acting
 from resolvers.error import Refusal, RefusalCode, RefusedError, refuse
 from resolvers.free_text import refusing_at, several_lines
-from resolvers.hand_off.asked import Asked
+from resolvers.hand_off.asked import asked_as_things_stand, can_be_asked_again
+from resolvers.hand_off.capability import decisions_of, judged
 from resolvers.hand_off.colleague import able_admins
 from resolvers.hand_off.letter import tell_asked
-from resolvers.hand_off.record import STATES, state_of
-from resolvers.hand_off.standing import LIVING, stands, with_living
-from resolvers.hand_off.undone import Undone, undone
+from resolvers.hand_off.record import state_of
+from resolvers.hand_off.standing import LIVING, cells_of, of_decisions, standing_cells
 from resolvers.idempotency import IdempotentCall, remember, remembered
-from resolvers.interning import state_contents
 from resolvers.issuer import Issuer
-from resolvers.operation.request import AsWished, OperationRequest
+from resolvers.operation.request import OperationRequest
 from resolvers.operation.stored_request import read_again
-from resolvers.outcome import decision_of
 from resolvers.readable import readable_clients, readable_members, readable_operations
 from resolvers.viewer import Viewer
 
@@ -44,15 +39,6 @@ MOST_CELLS = 10_000
 MOST_NAMED = 1_000
 _ROWS_AT_ONCE = 10_000
 _OPERATION, _TO = ("input", "operation"), ("input", "to")
-_KINDS = {
-    OperationKind.GRANT,
-    OperationKind.CHANGE,
-    OperationKind.REACTIVATE,
-    OperationKind.MIGRATE,
-    OperationKind.ASSIGN_TEAMS,
-    OperationKind.REAPPLY,
-}
-"""What somebody with more authority can do in the place of whoever asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +84,14 @@ async def _hand_off(connection: AsyncConnection, viewer: Viewer, draft: HandOffD
     await _check_colleague(connection, viewer, draft, operation.partner_id)
     await _check_named(connection, readable_clients(viewer), clients, draft.client_ids, "clients")
     await _check_named(connection, readable_members(viewer), members, draft.member_ids, "members")
-    asked = Asked.of(OperationKind(operation.kind), request, now())
-    lefts = await _lefts(connection, operation.id, asked)
-    standing = stands({operation.id: asked})
-    cells: list[dict[str, Any]] = []
-    if lefts:
-        async for cell in _capable(connection, viewer, draft, lefts, standing):
-            cells.append(cell)
-            if len(cells) > MOST_CELLS:
-                raise refuse(
-                    RefusalCode.INVALID_INPUT,
-                    f"At most {MOST_CELLS:,} outcomes can be handed off at once: name some of the clients.",
-                    "input",
-                    "clients",
-                )
+    cells = await _capable(connection, viewer, draft, operation, request)
+    if len(cells) > MOST_CELLS:
+        raise refuse(
+            RefusalCode.INVALID_INPUT,
+            f"At most {MOST_CELLS:,} outcomes can be handed off at once: name some of the clients.",
+            "input",
+            "clients",
+        )
     if not cells:
         raise refuse(
             RefusalCode.INVALID_INPUT,
@@ -164,8 +144,8 @@ async def _operation(
         )
     if found.state not in ENDED:
         raise refuse(RefusalCode.CONFLICT, "This operation has not ended yet: wait for it first.", *_OPERATION)
-    request = read_again(found.request, draft.issuer) if OperationKind(found.kind) in _KINDS else None
-    if request is None or isinstance(request.access, AsWished):
+    request = read_again(found.request, draft.issuer)
+    if request is None or not can_be_asked_again(OperationKind(found.kind), request):
         raise refuse(
             RefusalCode.CONFLICT,
             "Only what was given, changed, reactivated, migrated or put into teams by a request in the manager can be handed off: "
@@ -209,54 +189,52 @@ async def _check_named(
         raise RefusedError(refusals)
 
 
-async def _lefts(connection: AsyncConnection, operation_id: int, asked: Asked) -> dict[int, Undone]:
-    """Returns what each decision has left undone."""
-    rows = (await connection.execute(select(decisions).where(decisions.c.operation_id == operation_id))).all()
-    states = await state_contents(connection, {getattr(row, name) for row in rows for name in STATES} - {None})
-    found = {row.number: undone(decision_of(row, states), asked) for row in rows}
-    return {number: left for number, left in found.items() if left is not None}
-
-
 async def _capable(
-    connection: AsyncConnection,
-    viewer: Viewer,
-    draft: HandOffDraft,
-    lefts: dict[int, Undone],
-    standing: ColumnElement[bool],
-) -> AsyncIterator[dict[str, Any]]:
-    """Yields the cells that the colleague could do wholly now, each with the access that is there.
+    connection: AsyncConnection, viewer: Viewer, draft: HandOffDraft, operation: Row[Any], request: OperationRequest
+) -> list[dict[str, Any]]:
+    """Returns the cells that the colleague could do wholly now, each with the access that is there; some more than may be handed off.
 
     Only where that access is what the operation has left: what somebody has changed since, the colleague is not asked to change.
     """
-    columns = [grants.c.client_id, grants.c.state_id, clients.c.ceiling_id]
-    mine = able_admins(viewer).where(grants.c.member_id == draft.to_id).with_only_columns(*columns).subquery("mine")
+    made = await decisions_of(connection, [operation.id])
+    if not made:
+        return []
+    asked = await asked_as_things_stand(
+        connection, viewer, [(operation.id, operation.partner_id, OperationKind(operation.kind), request)]
+    )
+    outcome = outcomes.c
+    seen = (
+        outcome.position,
+        outcome.member_id,
+        LIVING.c.id.label("seen_grant_id"),
+        LIVING.c.version.label("seen_version"),
+    )
+    mine = able_admins(viewer).where(grants.c.member_id == draft.to_id).with_only_columns(grants.c.client_id)
     statement = (
-        select(
-            *(outcomes.c[name] for name in ("position", "client_id", "member_id", "decision")),
-            *(mine.c[name] for name in ("state_id", "ceiling_id")),
-            LIVING.c.id.label("seen_grant_id"),
-            LIVING.c.version.label("seen_version"),
-            members.c.verified,
-        )
-        .select_from(with_living(outcomes.join(mine, mine.c.client_id == outcomes.c.client_id)))
-        .where(outcomes.c.operation_id == draft.operation_id, outcomes.c.decision.in_(sorted(lefts)))
-        .where(outcomes.c.member_id != draft.to_id, standing)
-        .order_by(outcomes.c.position)
+        standing_cells(viewer, asked)
+        .add_columns(*seen)
+        .where(outcome.operation_id == operation.id, of_decisions(made), outcome.client_id.in_(mine))
+        .order_by(outcome.position)
     )
     if draft.client_ids is not None:
-        statement = statement.where(outcomes.c.client_id.in_(draft.client_ids))
+        statement = statement.where(outcome.client_id.in_(draft.client_ids))
     if draft.member_ids is not None:
-        statement = statement.where(outcomes.c.member_id.in_(draft.member_ids))
+        statement = statement.where(outcome.member_id.in_(draft.member_ids))
+    found: list[dict[str, Any]] = []
     last = -1
-    while rows := (await connection.execute(statement.where(outcomes.c.position > last).limit(_ROWS_AT_ONCE))).all():
-        keys = {key for row in rows for key in (row.state_id, row.ceiling_id)}
-        states = await state_contents(connection, keys - {None})
-        for row in rows:
-            left, held = lefts[row.decision], authority(states[row.state_id], states.get(row.ceiling_id), catalogue)
-            if left.is_for(verified=row.verified) and not left.need & ~held:
-                names = ("position", "client_id", "member_id", "seen_grant_id", "seen_version")
-                yield {name: getattr(row, name) for name in names}
+    while rows := (await connection.execute(statement.where(outcome.position > last).limit(_ROWS_AT_ONCE))).all():
+        cells = await cells_of(connection, rows)
+        able = await judged(connection, viewer, asked, made, cells, only_id=draft.to_id)
+        names = ("position", "client_id", "member_id", "seen_grant_id", "seen_version")
+        found += [
+            {name: getattr(row, name) for name in names}
+            for row, cell in zip(rows, cells, strict=True)
+            if draft.to_id in able[cell].member_ids
+        ]
         last = rows[-1].position
+        if len(found) > MOST_CELLS:
+            break
+    return found
 
 
 async def _asked_already(connection: AsyncConnection, draft: HandOffDraft) -> set[int]:

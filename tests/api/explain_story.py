@@ -15,6 +15,7 @@ fragment Explained on PermissionExplanation {{
   }}
   reactivatedBy {_CHANGE}
   obstacles {{ reason message level above change {_CHANGE} }}
+  lastAttempt {{ at outcome {{ status code }} operation {{ id }} }}
 }}
 """
 

@@ -14,7 +14,6 @@ from models.database import Database
 from models.grant import GrantStatus, Seat, grants
 from models.member import MemberStatus, members
 from models.permission.catalogue import catalogue
-from models.permission.mask import effective
 from models.permission_state import permission_states
 from models.replica import Freshness
 from models.table import now
@@ -28,9 +27,10 @@ from resolvers.explanation.history import GrantHistory, histories_by_grant
 from resolvers.reader import Reader
 from resolvers.sign_in import viewer_of
 from resolvers.timeline import TimelineRecord, timeline_entries_by_id
+from tests.api.effective_oracle import effective_levels, stored_levels
 from tests.api.explain_story import EXPLANATION, explain, obstacles
 from tests.api.write_story import Story, node_id, permissions, product
-from tests.factory import Factory
+from tests.factory import ClientRow, Factory, removal
 from tests.statement_recorder import StatementRecorder
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -98,9 +98,7 @@ async def test_p11_what_is_missing_without_access_and_with_access_that_does_not_
         connection = await session.connection()
         past = now() - timedelta(days=1)
         await connection.execute(grants.update().where(grants.c.member_id == late.id).values(expires_at=past))
-        key = await connection.scalar(select(grants.c.id).where(grants.c.member_id == gone.id))
-        ended = {"status": GrantStatus.REMOVED.value, "ended": key}
-        await connection.execute(grants.update().where(grants.c.id == key).values(ended))
+        await connection.execute(grants.update().where(grants.c.member_id == gone.id).values(removal()))
     assert obstacles(await explain(story, late, "contacts.view")) == {"EXPIRED": ("NONE", "ALL")}
     told = await explain(story, gone, "contacts.view")
     assert obstacles(told) == {"REMOVED": ("NONE", "ALL")}
@@ -175,11 +173,15 @@ async def test_t3_a_page_of_explanations_takes_a_fixed_number_of_statements(
 async def test_p11_explain_agrees_with_the_effective_level_for_every_grant_and_permission_of_the_demo(
     database: Database,
 ) -> None:
-    """Each level that is held has its source, each that does not count its obstacle; situations that are alike once."""
+    """Each level that is held has its source, each that does not count its obstacle; situations that are alike once.
+
+    The effective levels are worked out anew, from the rows and the words of the catalogue.
+    """
     await load_demo(database)
     async with database.read() as connection:
         rows = await connection.execute(
-            select(grants.c.id, grants.c.seat, grants.c.status, accounts.c.tiers, permission_states.c.content)
+            select(grants.c.id, grants.c.seat, grants.c.status, grants.c.expires_at)
+            .add_columns(accounts.c.tiers, permission_states.c.content)
             .join(accounts, accounts.c.id == grants.c.account_id)
             .join(permission_states, permission_states.c.id == grants.c.state_id)
             .where(grants.c.client_id.is_not(None), grants.c.partner_id == 1)
@@ -190,25 +192,28 @@ async def test_p11_explain_agrees_with_the_effective_level_for_every_grant_and_p
     assert len(raw) > 1_000
     reader = Reader(database, viewer)
     histories = await histories_by_grant(reader, sorted(raw))
-    alike: defaultdict[Any, set[tuple[str, str, str, str]]] = defaultdict(set)
+    alike: defaultdict[Any, set[tuple[str, str, bool, str]]] = defaultdict(set)
     for history in histories:
         row = raw[history.grant_id or 0]
         alike[dataclasses.replace(history, grant_id=None, entry_ids=())].add(
-            (row.seat, row.status, row.tiers, row.content)
+            (row.seat, row.tiers, _counts(row), row.content)
         )
     checked = 0
     for history, facts in alike.items():
-        ((seat, status, tiers, content),) = facts
-        stored = catalogue.decode(content)
-        counting = effective(stored, seat, frozenset(tiers.split()), catalogue)
+        ((seat, tiers, counts, content),) = facts
+        stored, effective = stored_levels(content), effective_levels(content, seat, tiers)
         for key, permission in catalogue.permissions.items():
             account = account_of(permission, history.place, history.held, history.steps)
-            assert account.level is catalogue.level(stored, key)
-            assert account.effective is catalogue.level(counting, key)
-            assert account.now is (account.effective if status == "ACTIVE" else permission.levels[0])
+            assert account.level.value == stored.get(key, "NONE")
+            assert account.effective.value == effective.get(key, "NONE")
+            assert account.now.value == (effective.get(key, "NONE") if counts else "NONE")
             _assert_complete(account, history)
             checked += 1
     assert checked > 1_000
+
+
+def _counts(row: Any) -> bool:
+    return row.status == "ACTIVE" and (row.expires_at is None or row.expires_at > now())
 
 
 def _assert_complete(account: Account, history: GrantHistory) -> None:
@@ -234,6 +239,7 @@ async def test_p11_nothing_is_said_that_is_not_so(factory: Factory) -> None:
     (missing,) = (await explain(story, person, "reports.view"))["obstacles"]
     assert missing["reason"] == "NOT_REQUESTED"
     assert "No change of this access gave it" in missing["message"]
+    assert "lastAttempt says why" in missing["message"]
     assert "obody has asked" not in missing["message"]
     capped = await Story.begin(factory, ceiling={"contacts.view": "OWNED"})
     person = await factory.member(capped.partner)
@@ -241,6 +247,44 @@ async def test_p11_nothing_is_said_that_is_not_so(factory: Factory) -> None:
     missing = {one["reason"]: one["message"] for one in (await explain(capped, person, "contacts.view"))["obstacles"]}
     assert missing.keys() == {"WITHHELD", "CEILING"}
     assert "or the client's ceiling" in missing["WITHHELD"]
+
+
+async def test_p11_where_nothing_gives_it_what_was_tried_last_is_told_and_why_it_failed(factory: Factory) -> None:
+    """The latest outcome by which nothing changed, as long as it is about this permission, or may have been."""
+    story = await Story.begin(factory, {"contacts.view": "ALL", "deals.view": "ALL"})
+    person, same = await factory.members(story.partner, 2)
+    elsewhere = await factory.client(story.partner)
+    both, contacts = permissions({"contacts.view": "ALL", "reports.view": "ALL"}), permissions({"contacts.view": "ALL"})
+
+    async def asked(field: str, place: ClientRow, access: Any, **values: Any) -> Any:
+        operation = await story.operation(field, targets=product([person], [place]), access=access, **values)
+        return operation["id"]
+
+    async def told(key: str, place: ClientRow = story.client) -> tuple[str | None, str] | None:
+        found = (await explain(story, person, key, place))["lastAttempt"]
+        return found and (found["outcome"]["code"], found["operation"]["id"])
+
+    assert await told("reports.view", elsewhere) is None
+    nowhere = await asked("grantAccess", elsewhere, both)
+    await story.operation(
+        "grantAccess", targets=product([same], [elsewhere]), access=permissions({"deals.view": "ALL"})
+    )
+    for key, expected in (("reports.view", ("NOT_PARTNER_ADMIN", nowhere)), ("deals.view", None)):
+        assert await told(key, elsewhere) == expected
+    assert (await explain(story, person, "reports.view", elsewhere))["lastAttempt"]["outcome"]["status"] == "REJECTED"
+    await asked("grantAccess", story.client, contacts)
+    in_vain = await asked("changeAccess", story.client, both)
+    assert await told("reports.view") == ("NO_CHANGE", in_vain)
+    assert await told("contacts.view") is None
+    # Nobody has looked at which permissions they were; another change since then, and it may have been about others.
+    skipped = await asked("grantAccess", story.client, both)
+    assert await told("reports.view") == ("ALREADY_GRANTED", skipped)
+    await asked("changeAccess", story.client, permissions({"contacts.view": "ALL", "deals.view": "ALL"}))
+    assert await told("reports.view") == ("NO_CHANGE", in_vain)
+    # A change that was about it itself says more.
+    await asked("changeAccess", story.client, permissions({"deals.view": "ALL", "reports.view": "ALL"}))
+    assert await told("reports.view") is None
+    assert obstacles(await explain(story, person, "reports.view")) == {"WITHHELD": ("NONE", "ALL")}
 
 
 @on_sqlite

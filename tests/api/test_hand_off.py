@@ -15,7 +15,7 @@ from models.table import now
 from resolvers.operation.queue import QueueLimits
 from tests.api.hand_off_story import BOTH, HAND_OFF, HandOffs, answered, code_of
 from tests.api.write_story import ADMIN_REPORTS, Story, ids, node_id, permissions, product
-from tests.factory import Factory
+from tests.factory import Factory, removal
 from tests.statement_recorder import StatementRecorder
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -113,8 +113,8 @@ async def test_p03_access_that_has_come_since_is_left_alone(factory: Factory) ->
 
 async def _remove(factory: Factory, member_id: int) -> None:
     async with factory.database.write() as session:
-        ended = {"status": "REMOVED", "ended": grants.c.id}
-        await (await session.connection()).execute(update(grants).where(grants.c.member_id == member_id).values(ended))
+        gone = update(grants).where(grants.c.member_id == member_id).values(removal())
+        await (await session.connection()).execute(gone)
 
 
 @on_sqlite

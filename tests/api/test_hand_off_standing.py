@@ -1,19 +1,17 @@
 """What is handed off, and who could do it: only what is as the operation has left it, and can be done (N02, P03)."""
 
-from collections import Counter
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from models.grant import GrantStatus, grants
-from models.member import MemberStatus
+from models.grant import grants
 from tests.api.hand_off_story import BOTH, HandOffs, answered, code_of
 from tests.api.set_story import SetStory
 from tests.api.test_template_lockdown import locked
 from tests.api.test_who_could import WHO_COULD
 from tests.api.write_story import ADMIN_REPORTS, Story, ids, node_id, permissions, product
-from tests.factory import ClientRow, Factory, MemberRow, PartnerRow
+from tests.factory import Factory, removal
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """Where nothing but the words of the statements would differ, once is enough."""
@@ -46,9 +44,8 @@ async def test_p03_what_has_changed_since_the_operation_is_not_handed_off(factor
         await story.colleague.change(person, BOTH)
     elif since == "removed":
         async with factory.database.write() as session:
-            ended = {"status": GrantStatus.REMOVED.value, "ended": grants.c.id}
             await (await session.connection()).execute(
-                update(grants).where(grants.c.member_id == person.id).values(ended)
+                update(grants).where(grants.c.member_id == person.id).values(removal())
             )
     assert code_of(await story.hand_off(operation, members=ids(person))) == "INVALID_INPUT"
     told = await _who_could(story.asker, operation)
@@ -58,92 +55,6 @@ async def test_p03_what_has_changed_since_the_operation_is_not_handed_off(factor
     handed = await story.handed_off(operation)
     assert (handed["total"], [told.verdict for told in await story.accepted(handed["id"])]) == (1, [("APPLIED", None)])
     assert (await _who_could(story.asker, operation))["whoCould"]["outcomes"] == 0
-
-
-_PARTNER_ADMIN = "Partner Admin"
-_REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "grant": ("grantAccess", {"access": BOTH}),
-    "grant or change": ("grantAccess", {"access": BOTH, "onExisting": "CHANGE"}),
-    "strict": ("grantAccess", {"access": BOTH, "options": {"mode": "STRICT"}}),
-    "partner admin": ("grantAccess", {"access": {"permissionSet": _PARTNER_ADMIN}, "onExisting": "CHANGE"}),
-    "default": ("grantAccess", {"access": {"defaultSet": True}, "onExisting": "CHANGE"}),
-    "expiring": ("grantAccess", {"access": BOTH, "expiresAt": "2030-01-01T00:00:00Z", "onExisting": "CHANGE"}),
-    "in a team": ("grantAccess", {"access": permissions({"contacts.view": "ALL"}), "onExisting": "CHANGE"}),
-    "change": ("changeAccess", {"access": BOTH}),
-    "seat": ("changeAccess", {"access": BOTH, "seat": "PARTNER"}),
-    "reactivate": ("reactivateAccess", {}),
-    "migrate": ("migrateToPartnerAdmin", {}),
-}
-
-
-@on_sqlite
-async def test_n02_whoever_is_named_could_do_all_of_it(factory: Factory) -> None:
-    """In one client the asker lacks Reports, in the other one they are no partner admin."""
-    story = await HandOffs.begin(factory, people=1)
-    asker, partner = story.asker, story.asker.partner
-    half, teamless = await factory.members(partner, 2)
-    able = {node_id(one): await asker.as_member(one) for one in (story.colleague.actor, half, teamless)}
-    people = await _people(factory, partner)
-    for name, (field, fixed) in _REQUESTS.items():
-        first, second = clients = await factory.clients(partner, 2)
-        await asker.admin(first, without=ADMIN_REPORTS)
-        for place in clients:
-            await factory.partner_admin(place, story.colleague.actor)
-            await factory.partner_admin(place, half, without=ADMIN_REPORTS)
-            await factory.partner_admin(place, teamless, without=["teams.edit"])
-            await _situations(factory, place, people)
-        values = dict(fixed)
-        if name == "partner admin":
-            values["access"] = {"permissionSet": node_id(await factory.built_in_set())}
-        if name == "in a team":
-            values["teams"] = [{"team": node_id(await factory.team(second)), "primary": True}]
-        for dry in (True, False):
-            named = await _named(asker, field, values, product(people, clients), dry=dry)
-            assert bool(named) == (name != "default"), (name, dry)
-            for key, cells in named.items():
-                trial = {**values, "targets": {"pairs": cells}, "options": {"dryRun": True}}
-                for would in await able[key].outcomes(field, **trial):
-                    assert would.verdict[0] in {"APPLIED", "NOOP"}, (name, dry, would.verdict)
-                    assert (would.withheld, would.retained) == ({}, {}), (name, dry)
-
-
-async def _named(
-    asker: Story, field: str, values: dict[str, Any], targets: Any, *, dry: bool
-) -> dict[str, list[dict[str, str]]]:
-    """Returns who could do which of the cells.
-
-    What a dry run would apply in part is left out: whoever is named could do the rest of it, and need not have that part.
-    """
-    asked = {**values, "options": {**values.get("options", {}), "dryRun": dry}}
-    told = await Story(**{**vars(asker), "fragment": WHO_COULD}).operation(field, targets=targets, **asked)
-    if not dry:
-        told = await _who_could(asker, told["id"])
-    named: dict[str, list[dict[str, str]]] = {}
-    counted: Counter[str] = Counter()
-    for node in told["outcomes"]["nodes"]:
-        for one in node["whoCould"]:
-            counted[one["id"]] += 1
-            if not dry or node["status"] == "REJECTED":
-                cell = {"member": node["member"]["id"], "client": node["client"]["id"]}
-                named.setdefault(one["id"], []).append(cell)
-    assert {one["member"]["id"]: one["outcomes"] for one in told["whoCould"]["colleagues"]} == counted
-    return named
-
-
-async def _people(factory: Factory, partner: PartnerRow) -> list[MemberRow]:
-    """Somebody in each of the situations that another reason than authority would rule out, and somebody in none."""
-    odd = ({"verified": False}, {"status": MemberStatus.LEFT}, {"status": MemberStatus.DEACTIVATED})
-    return [*(await factory.members(partner, 5)), *[await factory.member(partner, **values) for values in odd]]
-
-
-async def _situations(factory: Factory, place: ClientRow, people: list[MemberRow]) -> None:
-    _new, active, off, *chiefs = people[:5]
-    await factory.grant(place, active, {"contacts.view": "ALL"})
-    await factory.move(await factory.grant(place, off, {"reports.view": "ALL"}), GrantStatus.DEACTIVATED)
-    # Neither is the last super admin there.
-    await factory.own_person(place, await factory.user())
-    for chief in chiefs:
-        await factory.super_admin(place, chief)
 
 
 @on_sqlite

@@ -162,6 +162,44 @@ async def test_t3_who_could_of_an_operation_takes_as_many_statements_whatever_it
 
 
 @on_sqlite
+async def test_t3_who_could_of_a_page_of_operations_takes_as_many_statements_whatever_was_asked_for(
+    factory: Factory, recorder: StatementRecorder
+) -> None:
+    """Sets, copies, teams and defaults are looked up for all of them together."""
+    story = await Story.begin(factory, held={"without": [*ADMIN_REPORTS, "teams.edit"]})
+    full, model, person = await factory.members(story.partner, 3)
+    await factory.partner_admin(story.client, full)
+    levels = {"contacts.view": "ALL", "reports.view": "ALL"}
+    team = await factory.team(story.client)
+    source = await factory.grant(story.client, model, levels, teams=[team])
+    query = """query($size: Int!) { partner { operations(first: $size) { nodes {
+      whoCould { outcomes colleagues { member { id } } } } } } }"""
+    ours = await factory.permission_set(story.partner, levels)
+    await story.set_default(person, ours)
+    for access in ({"permissionSet": node_id(ours)}, {"defaultSet": True}, {"copyFrom": node_id(source)}):
+        for _ in range(2):
+            await _asked_to(story, person, access)
+    await _asked_to(story, person, BOTH, teams=[{"team": node_id(team), "primary": True}])
+    counts = []
+    for size in (4, 7):
+        await story.run(query, size=size)
+        with recorder:
+            data, codes = await story.run(query, size=size)
+        assert codes == []
+        counts.append(recorder.count)
+        found = [node["whoCould"] for node in data["partner"]["operations"]["nodes"]]
+        assert len(found) == size
+        assert found[0] == {"outcomes": 1, "colleagues": [{"member": {"id": node_id(full)}}]}
+    assert counts[1] - counts[0] <= 2, "a set, and what it contains"
+
+
+async def _asked_to(story: Story, person: MemberRow, access: Any, **values: Any) -> None:
+    targets = product([person], [story.client])
+    options = {"mode": "STRICT"}
+    await story.operation("grantAccess", targets=targets, access=access, options=options, **values)
+
+
+@on_sqlite
 async def test_t1_another_agencys_people_never_could(factory: Factory) -> None:
     story = await Story.begin(factory, {"contacts.view": "ALL"})
     other = await factory.partner()

@@ -103,7 +103,7 @@ class Clientele:
             email, key = f"office@{company.domain}", cell_key(operation_id, position)
             add_user((user_id, email, email_key(email), *person_name(company.number * 3 + 1), BEGINNING))
             status, access_type, seat, *_ = done
-            held = (status, 0, access_type, seat, self._state_id, None, False, None, 1, None, BEGINNING)
+            held = (status, 0, access_type, seat, self._state_id, None, False, None, 1, None, BEGINNING, None, None)
             add_grant((key, None, None, None, account_id, user_id, *held))
             add_entry((key, operation_id, None, account_id, None, None, key, BEGINNING, *nobody, *done, None))
             user_id += 1

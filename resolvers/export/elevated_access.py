@@ -24,6 +24,7 @@ from resolvers.reader import Reader
 from resolvers.timeline import TimelineRecord
 
 ROWS_AT_ONCE = 1_000
+_OF_PART = timeline_entries.alias("entry_of_part")
 CLIENTS_AT_ONCE = 100
 """The database sorts all entries of so many clients at once."""
 COLUMNS = (
@@ -69,7 +70,8 @@ async def _parts(
     statement = place.order_by(clients.c.id).limit(CLIENTS_AT_ONCE)
     keys = [row.id for row in await reader.rows(statement)]
     while keys:
-        yield [entries.client_id.in_(keys)]
+        # By their keys: else SQLite goes through all entries of the partner for each part.
+        yield [entries.id.in_(select(_OF_PART.c.id).where(_OF_PART.c.client_id.in_(keys)))]
         keys = [row.id for row in await reader.rows(statement.where(clients.c.id > keys[-1]))]
     if source.account_id is not None:
         yield [entries.client_id.is_(None), entries.account_id == source.account_id]

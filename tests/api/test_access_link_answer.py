@@ -33,7 +33,7 @@ from tests.api.link_story import (
 )
 from tests.api.test_access_link import change_member
 from tests.api.write_story import contents, levels_of, living_grants, node_id, permissions, product
-from tests.factory import Factory, GrantRow
+from tests.factory import Factory, GrantRow, removal
 from tests.life_factory import LifeFactory
 from tests.statement_recorder import StatementRecorder
 
@@ -260,7 +260,7 @@ async def test_l1_a_second_approval_of_a_single_use_link_by_who_has_used_it_chan
     (row,) = [row for row in await living_grants(links.database) if row.access_type == AccessType.PARTNER_ADMIN]
     for status in (GrantStatus.DEACTIVATED, GrantStatus.REMOVED):
         async with links.database.write() as session:
-            ended = {"status": status.value, "ended": row.id if status is GrantStatus.REMOVED else 0}
+            ended = removal() if status is GrantStatus.REMOVED else {"status": status.value}
             await (await session.connection()).execute(update(grants).where(grants.c.id == row.id).values(ended))
         assert await links.client.data(APPROVE, input=asked) == unknown
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, delete, func, select, update
 
-from models.grant import GrantStatus, grants
+from models.grant import grants
 from models.member import members
 from models.operation import operations
 from models.permission_set import permission_set_versions, permission_sets
@@ -17,7 +17,7 @@ from resolvers.operation.chunk import work_once
 from resolvers.operation.queue import QueueLimits
 from tests.api.durable_story import RETRY, VIEW, ask, begin, cells, course
 from tests.api.write_story import APPLIED, NO_CHANGE, Story, node_id, permissions, product
-from tests.factory import MOMENT, Factory, GrantRow, MemberRow, SetRow, TeamRow
+from tests.factory import MOMENT, Factory, GrantRow, MemberRow, SetRow, TeamRow, removal
 from tests.statement_recorder import StatementRecorder
 
 UPDATE_SET = (
@@ -58,7 +58,7 @@ async def test_f50_what_is_copied_is_what_the_grant_was_when_it_was_asked_for(fa
     queued = await ask(story, product(people, clients), access={"copyFrom": node_id(source)})
     await work_once(story.database, EPHEMERAL, story.partner.id)
     if becomes == "no access":
-        await change(story, grants, source.id, status=GrantStatus.REMOVED.value, ended=source.id)
+        await change(story, grants, source.id, **removal())
     else:
         await change(story, grants, source.id, state_id=await factory.state(DEALS), set_version_id=None)
     await story.work()

@@ -177,14 +177,14 @@ def orders(examples: int) -> settings:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@orders(15)
+@orders(8)
 @given(steps=st.lists(STEPS, min_size=4, max_size=8), own=subsets(CELLS))
 async def test_p09_membership_and_grants_agree(factory: Factory, steps: list[Step], own: frozenset[Cell]) -> None:
     await agree(factory, steps, own)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-@orders(3)
+@orders(2)
 @given(steps=st.lists(STEPS, min_size=3, max_size=6), own=subsets(CELLS))
 async def test_p09_they_agree_on_postgresql_too(factory: Factory, steps: list[Step], own: frozenset[Cell]) -> None:
     await agree(factory, steps, own)

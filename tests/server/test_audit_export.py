@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import event
 
 from models.database import Database
 from resolvers.export import elevated_access, timeline
@@ -173,6 +174,32 @@ async def test_p23_the_elevated_access_is_exported_client_by_client(
     assert [row["person_name"] for row in whole][-1] == "Zoe Zorn"
     assert len(whole) == 6
     assert {row["operation"] for row in whole} == {None}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_p23_a_part_of_the_report_reads_no_entries_of_other_parts(
+    auditor: Auditor, factory: Factory, database: Database
+) -> None:
+    """However many the agency has, and however many states occur in them: SQLite says how it goes about it."""
+    story = await Story.begin(factory)
+    auditor.token = await factory.api_token(story.actor)
+    statements: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
+        statements.append((statement, parameters))
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    await auditor.get(ELEVATED_ACCESS_PATH)
+    event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+    ((statement, parameters),) = (one for one in statements if "state_mark" in one[0])
+    async with database.read() as connection:
+        steps = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)).all()
+    said = [step.detail for step in steps]
+    assert "SEARCH entry_of_part USING COVERING INDEX ix_timeline_entry_client (client_id=?)" in said
+    assert not any(detail.startswith(("SCAN state_mark", "SCAN timeline_entry")) for detail in said)
+    reads = [detail for detail in said if detail.startswith("SEARCH timeline_entry")]
+    assert reads
+    assert all("rowid=?" in detail for detail in reads)
 
 
 async def test_f02_t1_who_may_not_look_gets_nothing(auditor: Auditor, factory: Factory) -> None:

@@ -43,6 +43,10 @@ class Loader:
                 results = await self._batch(part)
                 for future, result in zip(futures, results, strict=True):
                     future.set_result(result)
+            except asyncio.CancelledError:
+                for future in futures:
+                    future.cancel()
+                raise
             except Exception as error:  # noqa: BLE001 it is raised again in each field that waits
                 for future in futures:
                     future.set_exception(error)
@@ -68,6 +72,8 @@ class Loaders:
         **arguments: Arguments.kwargs,
     ) -> Awaitable[Result]:
         """Returns the function's result for one parent; parents asked for in the same wave are one call (T3)."""
+        if self._closed:
+            raise RuntimeError("Nothing is read for an operation that has been answered.")
         key = (function, args, tuple(sorted(arguments.items())))
         loader = self._loaders.get(key)
         if loader is None:
@@ -79,9 +85,6 @@ class Loaders:
         future = loader.found.get(parent)
         if future is None:
             future = loader.found[parent] = asyncio.get_running_loop().create_future()
-            if self._closed:
-                future.cancel()
-                return future
             loader.waiting.append(parent)
             if self._waves is None:
                 self._waves = asyncio.create_task(self._run_waves(), name=loader.name)

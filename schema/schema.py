@@ -20,11 +20,13 @@ from schema.subscription import Subscription
 class ReadingExtension(SchemaExtension):
     """Has all reading of an operation done with when it is answered."""
 
-    async def on_execute(self) -> AsyncIterator[None]:
-        """Executes, and waits for what was left behind."""
-        yield
-        context: Context = self.execution_context.context
-        await context.loaders.close()
+    async def on_operation(self) -> AsyncIterator[None]:
+        """Carries the operation out, a subscription to its end, and waits for what was left behind."""
+        try:
+            yield
+        finally:
+            context: Context = self.execution_context.context
+            await context.loaders.close()
 
 
 schema = strawberry.Schema(

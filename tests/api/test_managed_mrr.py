@@ -1,11 +1,14 @@
 """Managed revenue at a glance: totals by currency, by lead person, and the clients without any (F56, P21)."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from sqlalchemy import QueuePool
 
 from models.database import Database
+from schema.loader import Loader
 from schema.node import encode
 from tests.api.caller import Caller
 from tests.factory import Factory
@@ -125,6 +128,36 @@ async def test_t3_nothing_reads_any_more_when_a_failed_query_is_answered(factory
         # The other fields have begun to read when this one fails, and takes the answer with it.
         assert await caller.code(OVERVIEW, after="x") == "BAD_CURSOR"
         assert pool.checkedout() == 0
+
+
+async def test_t3_nothing_reads_any_more_when_a_query_is_given_up(
+    factory: Factory, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a client goes away, or completes what it has asked over a WebSocket."""
+    partner = await factory.partner()
+    caller = await Caller.signed_in(factory, await factory.member(partner))
+    reads: list[str] = []
+    in_a_wave, plain = asyncio.Event(), Loader.run
+
+    async def slow(loader: Loader) -> None:
+        reads.append(f"{loader.name} begins")
+        if "Clients" in loader.name:
+            in_a_wave.set()
+        await asyncio.sleep(0.05)
+        await plain(loader)
+        reads.append(f"{loader.name} ends")
+
+    monkeypatch.setattr(Loader, "run", slow)
+    asked = asyncio.ensure_future(caller.data(OVERVIEW))
+    await in_a_wave.wait()
+    await asyncio.sleep(0.01)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    told = list(reads)
+    assert sum(read.endswith("begins") for read in told) == sum(read.endswith("ends") for read in told) > 0
+    await asyncio.sleep(0.2)
+    assert reads == told
 
 
 async def test_f02_t1_only_with_the_manager_and_of_ones_own_partner(factory: Factory) -> None:

@@ -95,6 +95,22 @@ async def test_p24_progress_is_the_present_state_and_each_change_until_the_end(
     assert broadcaster.watches() == 0
 
 
+async def test_p24_each_event_can_tell_what_has_to_be_looked_up(factory: Factory, broadcaster: Broadcaster) -> None:
+    """The first as well as those after it, and the last."""
+    story, clients = await begin(factory)
+    operation_id = await queue(story, [await factory.member(story.partner)], clients)
+    viewer = await Subscriber.of(broadcaster, factory, story.actor)
+    looked_up = """subscription($id: ID!) { operationProgress(id: $id) {
+      requestedBy { id } outcomes { nodes { status member { id } } } } }"""
+    async with viewer.open(looked_up, id=operation_id) as stream:
+        seen = [await stream.next()]
+        while await work(story):
+            seen.append(await stream.next())
+        seen += await stream.rest()
+    assert [len(event["outcomes"]["nodes"]) for event in seen] == [0, 1, 2, 3]
+    assert {event["requestedBy"]["id"] for event in seen} == {encode("User", story.actor.user_id)}
+
+
 async def test_changes_that_follow_close_upon_each_other_are_one(factory: Factory, broadcaster: Broadcaster) -> None:
     story, clients = await begin(factory)
     operation_id = await queue(story, [await factory.member(story.partner)], clients)

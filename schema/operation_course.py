@@ -98,7 +98,7 @@ class UndoOperationPayload(Payload):
     operation: Operation | None = strawberry.field(
         default=None,
         description="The new operation. What cannot be undone is REJECTED in it, with the reason: CHANGED_SINCE for what somebody has "
-        "changed since.",
+        "changed since, TEAMS_DIFFER and TEAM_GONE where teams cannot be put back. SET_EDITED: done, with the client's set as it is now.",
     )
 
 

@@ -7,6 +7,7 @@ import strawberry
 
 from resolvers.operation.record import operations_by_id
 from resolvers.partner import PartnerRecord
+from resolvers.timeline_chain.noted_seal import FORM
 from resolvers.timeline_chain.proof import TimelineCheckRecord, TimelineSealRecord, check_timeline, timeline_seals
 from resolvers.timeline_chain.verification import Break
 from schema.context import Info
@@ -31,6 +32,10 @@ class TimelineSeal:
     number: int = column("How many blocks there are; the first is 1.")
     hash: str = column("SHA-256 of the newest block and of the seal before it, in hexadecimal digits.")
     sealed_at: datetime = column("When it was written.")
+    note: str = column(
+        f"The seal in one line, to be noted down where nobody can change it: {FORM}. Whoever runs the service compares it later with "
+        "`cam verify --seal`; you do with timelineCheck, whose `hash` after the same number must be the same."
+    )
 
 
 @shows(Break)
@@ -40,6 +45,9 @@ class TimelineBreak:
 
     record: strawberry.Private[Break]
     block: int | None = column("The number of the block; null for what is in none.")
+    of_service: bool = column(
+        "Whether it is a block of the service's own operations, which are numbered by themselves."
+    )
     message: str = column("What is wrong there.")
 
     @field("The operation whose entries, outcomes or own row were altered; null where it is not there any more.")
@@ -63,8 +71,15 @@ class TimelineCheck:
         "there was no block to check."
     )
     entries: int = column("How many entries of the timeline were checked.")
-    outcomes: int = column("How many outcomes of operations were checked.")
+    outcomes: int = column("How many outcomes of your own operations were checked.")
     next: int | None = column('What to give as "after" to have the next blocks checked; null at the end of the chain.')
+    service_blocks: int = column(
+        "How many blocks of the service's own operations were checked: those with entries of your timeline, as when the catalogue has "
+        "gained permissions. Their turn comes when `next` is null. Where one is not what was sealed, nothing is said of the rest of it."
+    )
+    service_next: int | None = column(
+        'What to give as "serviceAfter" to have the next of them checked; null after the last.'
+    )
 
     @field("Where it is not what was sealed; empty if it is whole.")
     def breaks(self) -> list[TimelineBreak]:
@@ -84,13 +99,23 @@ class PartnerTimelineProof:
         """Returns the end of the chain (N07)."""
         return cast("TimelineSeal | None", shown(await info.context.load(timeline_seals, self.record)))
 
-    @field(f"Whether the timeline is as it was sealed. Each call checks some hundred blocks. {_OPEN}")
+    @field(
+        "Whether the timeline is as it was sealed. Each call checks some hundred blocks: those of your own operations, and at "
+        f"their end those of the service's own with entries of your timeline. {_OPEN}"
+    )
     async def timeline_check(
         self,
         info: Info,
         after: Annotated[
             int, strawberry.argument(description="The number of the last block that was checked before; 0 to begin.")
         ] = 0,
+        service_after: Annotated[
+            int,
+            strawberry.argument(
+                description="The number of the last block of the service's own operations that was checked before; 0 to begin."
+            ),
+        ] = 0,
     ) -> TimelineCheck:
         """Returns what became of the check (N07)."""
-        return cast(TimelineCheck, shown(await check_timeline(info.context.reader, self.record.id, after)))
+        found = await check_timeline(info.context.reader, self.record.id, after, service_after)
+        return cast(TimelineCheck, shown(found))

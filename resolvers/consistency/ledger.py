@@ -1,6 +1,6 @@
 """All checks of the database, one after the other and all of one moment, while the service goes on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy.exc import DatabaseError
@@ -37,10 +37,15 @@ CHECKS = (
 )
 
 
-async def findings(database: Database) -> AsyncIterator[Finding]:
-    """Yields what became of each check, as soon as it is known; nothing is written."""
+async def findings(database: Database, more: Sequence[Check] = ()) -> AsyncIterator[Finding]:
+    """Yields what became of each check, as soon as it is known; nothing is written.
+
+    Args:
+        database: what is checked.
+        more: checks besides those that are always made.
+    """
     async with _reading(database) as connection:
-        for check in CHECKS:
+        for check in (*CHECKS, *more):
             if check.dialect in {None, connection.dialect.name}:
                 yield await _look(connection, check)
 
@@ -63,8 +68,8 @@ async def _reading(database: Database) -> AsyncIterator[AsyncConnection]:
 async def _look(connection: AsyncConnection, check: Check) -> Finding:
     try:
         return await look(connection, check)
-    except DatabaseError as error:
+    except (DatabaseError, ValueError, TypeError, AttributeError, OverflowError) as error:
         if connection.dialect.name != "sqlite":
             raise
-        # Of a damaged file the other checks tell what they can.
-        return Finding(check, faults=1, told=[f"cannot be found out: {error.orig}"])
+        # Of a damaged file, or where somebody has put in what is no value of its column, the other checks tell what they can.
+        return Finding(check, faults=1, told=[f"cannot be found out: {getattr(error, 'orig', error)}"])

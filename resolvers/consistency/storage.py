@@ -81,7 +81,7 @@ def _allowed(column: Column[object]) -> set[str]:
 
 
 def _kind(column: Column[object]) -> ColumnElement[str]:
-    """Returns the kind of a value; what stands behind a NUL is a text that nobody is shown, and no seal is over it."""
+    """Returns the kind of a value; a NUL in a text is nothing that anybody could have sent, and hides from SQLite what follows it."""
     kind = func.typeof(column)
     if "text" not in _allowed(column):
         return kind

@@ -84,13 +84,13 @@ async def seal(
     entries = {"after": block_id * CELLS - 1, "end": (block_id + 1) * CELLS}
     of_operation = {"operation": operation_id, "block": None if block_id == operation_id else block_id}
     for row in await connection.execute(reading.states, entries):
-        sheet.state_ids.update(row)
+        sheet.refer(row)
     await _read(connection, reading.entries, entries, sheet.entries)
     await _read(connection, reading.outcomes, {**of_operation, "after": first - 1, "end": last + 1}, sheet.outcomes)
     if operation.state in ENDED:
         made = (await connection.execute(reading.decisions, {"operation": operation_id})).all()
         sheet.decisions.add(row[0] for row in made)
-        sheet.state_ids.update(chain.from_iterable(row[1:] for row in made))
+        sheet.refer(chain.from_iterable(row[1:] for row in made))
     await append(connection, operation, block_id, sheet, await state_texts(connection, sheet.state_ids))
 
 
@@ -198,9 +198,9 @@ async def _read(connection: AsyncConnection, rows: Select[Any], asked: Mapping[s
         after = last
 
 
-async def state_texts(connection: AsyncConnection, keys: Iterable[int | None]) -> dict[int, str]:
+async def state_texts(connection: AsyncConnection, keys: Iterable[int]) -> dict[int, str]:
     """Returns what the rows of these permission states say."""
-    wanted, found = sorted(key for key in keys if key is not None), dict[int, str]()
+    wanted, found = sorted(keys), dict[int, str]()
     for start in range(0, len(wanted), _KEYS_AT_ONCE):
         chosen = permission_states.c.id.in_(wanted[start : start + _KEYS_AT_ONCE])
         rows = await connection.execute(select(permission_states.c.id, permission_states.c.content).where(chosen))

@@ -15,6 +15,8 @@ from resolvers.error import AccessCode, AccessError
 from resolvers.partner import PartnerRecord
 from resolvers.readable import readable_operations, readable_timeline
 from resolvers.reader import Reader
+from resolvers.timeline_chain.noted_seal import NotedSeal
+from resolvers.timeline_chain.service_block import check_service_blocks
 from resolvers.timeline_chain.verification import Break, breaks_in
 from resolvers.timeline_chain.window import windows
 
@@ -29,9 +31,15 @@ _TOLD = 20
 class TimelineSealRecord:
     """The end of a chain: who has noted it down can tell later whether anything before it was altered."""
 
+    chain: int
     number: int
     hash: str
     sealed_at: datetime
+
+    @property
+    def note(self) -> str:
+        """Returns it as one line."""
+        return str(NotedSeal(self.chain, self.number, self.hash))
 
 
 @dataclass(slots=True)
@@ -47,6 +55,9 @@ class TimelineCheckRecord:
     """The seal of the last block."""
     next: int | None = None
     """After which block to go on; None at the end."""
+    service_blocks: int = 0
+    service_next: int | None = None
+    """After which block of the service's own operations to go on; None at the end."""
 
     @property
     def whole(self) -> bool:
@@ -63,24 +74,34 @@ async def timeline_seals(reader: Reader, parents: Sequence[PartnerRecord]) -> li
     ends = select(block.chain, block.number, block.hash, block.sealed_at).join(
         last, (last.c.chain == block.chain) & (last.c.number == block.number)
     )
-    found = {row.chain: TimelineSealRecord(row.number, row.hash, row.sealed_at) for row in await reader.rows(ends)}
+    found = {
+        row.chain: TimelineSealRecord(row.chain, row.number, row.hash, row.sealed_at) for row in await reader.rows(ends)
+    }
     return [found.get(keys[parent.id]) for parent in parents]
 
 
-async def check_timeline(reader: Reader, partner_id: int, after: int = 0) -> TimelineCheckRecord:
-    """Checks the next blocks of a partner's chain, some hundred at a time.
+async def check_timeline(
+    reader: Reader, partner_id: int, after: int = 0, service_after: int = 0
+) -> TimelineCheckRecord:
+    """Checks the next blocks of a partner's chain, some hundred at a time, and at its end the next of the service's.
+
+    Of the service's own operations, those with rows of the partner.
 
     Args:
         reader: what to read with.
         partner_id: whose chain.
         after: the number of the last block that was checked before.
+        service_after: the same of the service's own operations.
 
     Raises:
         AccessError: NOT_A_PARTNER (F01), FORBIDDEN (F02), BAD_INPUT for a number below 0.
     """
     chain = reader.viewer.open_manager(partner_id).partner_id
-    if after < 0:
-        raise AccessError(AccessCode.BAD_INPUT, "after is the number of a block, or 0 to begin with the first one.")
+    for name, number in (("after", after), ("serviceAfter", service_after)):
+        if number < 0:
+            raise AccessError(
+                AccessCode.BAD_INPUT, f"{name} is the number of a block, or 0 to begin with the first one."
+            )
     block = timeline_blocks.c
     async with reader.database.snapshot() as connection:
         part = select(block.id, block.number, block.operation_id, block.entries, block.outcomes, block.hash).where(
@@ -102,7 +123,7 @@ async def check_timeline(reader: Reader, partner_id: int, after: int = 0) -> Tim
         touched = [operations.c.id.in_({row.operation_id for row in chosen}), ours]
         known: set[int] = set()
         async for window in windows(connection, touched, chain, {row.id for row in chosen}):
-            known |= window.operations.keys()
+            known |= window.operations.keys() | window.unreadable.keys()
             check.breaks += breaks_in(window)
         check.breaks += [
             Break(None, row.number, f"block {row.number}: its operation is missing, or is not this partner's any more")
@@ -111,6 +132,10 @@ async def check_timeline(reader: Reader, partner_id: int, after: int = 0) -> Tim
         ]
         if check.next is None:
             check.breaks += await _unsealed(connection, reader, chain)
+            of_service = await check_service_blocks(connection, chain, service_after)
+            check.service_blocks, check.service_next = of_service.blocks, of_service.next
+            check.entries += of_service.entries
+            check.breaks += of_service.breaks
     return check
 
 

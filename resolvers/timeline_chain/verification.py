@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.operation import CELLS, ENDED, UNENDED, operations
@@ -26,6 +27,8 @@ class Break:
     block: int | None
     """The block's number in its chain."""
     message: str
+    of_service: bool = False
+    """Whether the chain is that of the service's own operations."""
 
 
 async def breaks(connection: AsyncConnection) -> AsyncIterator[Break]:
@@ -37,16 +40,28 @@ async def breaks(connection: AsyncConnection) -> AsyncIterator[Break]:
     async for window in windows(connection):
         for found in breaks_in(window):
             yield found
-    async for found in _left_over(connection):
-        yield found
+    try:
+        async for found in _left_over(connection):
+            yield found
+    except (DatabaseError, ValueError, TypeError) as error:
+        if connection.dialect.name != "sqlite":
+            raise
+        yield Break(None, None, f"the blocks cannot be read: {getattr(error, 'orig', error)}")
 
 
 def breaks_in(window: Window) -> Iterator[Break]:
     """Yields what is not as it was sealed in some operations."""
+    for key, why in window.unreadable.items():
+        yield Break(key, None, f"operation {key}: what there is of it cannot be read: {why}")
     for block in window.blocks:
         told = _fault(block, window)
         if told is not None:
             yield Break(block.operation_id, block.number, f"block {block.number} of chain {block.chain}: {told}")
+    yield from _unsealed(window)
+
+
+def _unsealed(window: Window) -> Iterator[Break]:
+    """Yields what there is of some operations that no block has sealed."""
     blocks = {block.id for block in window.blocks}
     for key, sheet in window.sheets.items():
         if key not in blocks and (sheet.entries.number or sheet.outcomes.number):
@@ -72,6 +87,13 @@ def _has_an_end(operation: Any) -> bool:
 
 def _fault(block: Any, window: Window) -> str | None:
     """Returns what is wrong with a block, in words."""
+    try:
+        return _difference(block, window)
+    except (ValueError, TypeError) as error:
+        return f"it cannot be read: {error}"
+
+
+def _difference(block: Any, window: Window) -> str | None:
     operation, sheet = window.operations[block.operation_id], window.sheets[block.id]
     if block.previous is None and block.number > 1:
         return "the one before it is missing"

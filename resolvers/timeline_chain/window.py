@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, select
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import Database
@@ -39,6 +40,8 @@ class Window:
     sheets: dict[int, Sheet] = field(default_factory=lambda: defaultdict(Sheet))
     """By block: what there is of it now."""
     states: dict[int, str] = field(default_factory=dict)
+    unreadable: dict[int, str] = field(default_factory=dict)
+    """The operations of which something cannot even be read, and why: somebody has put in what is no value of its column."""
 
     @property
     def first(self) -> int:
@@ -50,13 +53,18 @@ class Window:
         """Returns the highest of the operations' keys."""
         return max(self.operations)
 
+    @property
+    def scattered(self) -> bool:
+        """Says whether the entries lie here and there among those of others."""
+        return self.partner_id is None and self.chosen is not None
+
     def takes(self, block_id: int) -> bool:
         """Says whether a block is to be looked at."""
         return self.chosen is None or block_id in self.chosen
 
     def has(self, operation_id: ColumnElement[int]) -> ColumnElement[bool]:
-        """Returns the condition that a row is of one of the operations; of anybody's, they follow one another."""
-        if self.partner_id is not None:
+        """Returns the condition that a row is of one of the operations; without any choice, they follow one another."""
+        if self.partner_id is not None or self.chosen is not None:
             return operation_id.in_(list(self.operations))
         return operation_id.between(self.first, self.last)
 
@@ -75,20 +83,41 @@ async def windows(
         partner_id: whose all of them are; None if they may be anybody's.
         chosen: the blocks to be looked at; None for all.
     """
-    after = 0
+    after: int | None = None
     while True:
-        part = (
-            select(*operation_columns(connection.dialect.name))
-            .where(operations.c.id > after, *which)
-            .order_by(operations.c.id)
-        )
-        rows = (await connection.execute(part.limit(OPERATIONS_AT_ONCE))).all()
-        if not rows:
+        part = select(operations.c.id).where(*which).order_by(operations.c.id).limit(OPERATIONS_AT_ONCE)
+        if after is not None:
+            part = part.where(operations.c.id > after)
+        keys = (await connection.execute(part)).scalars().all()
+        if not keys:
             return
+        async for window in _readable(connection, keys, partner_id, chosen):
+            yield window
+        after = keys[-1]
+
+
+async def _readable(
+    connection: AsyncConnection, keys: Sequence[int], partner_id: int | None, chosen: Collection[int] | None
+) -> AsyncIterator[Window]:
+    """Yields these operations in one window, or in several so that those which cannot be read are by themselves."""
+    try:
+        found = select(*operation_columns(connection.dialect.name)).where(operations.c.id.in_(keys))
+        rows = (await connection.execute(found.order_by(operations.c.id))).all()
         window = Window({row.id: row for row in rows}, partner_id, chosen)
         await _fill(connection, window)
+    except (DatabaseError, ValueError, TypeError, OverflowError) as error:
+        if connection.dialect.name != "sqlite":
+            raise
+        if len(keys) == 1:
+            yield Window({}, partner_id, chosen, unreadable={keys[0]: str(getattr(error, "orig", error))})
+            return
+    else:
         yield window
-        after = window.last
+        return
+    half = len(keys) // 2
+    for part in (keys[:half], keys[half:]):
+        async for window in _readable(connection, part, partner_id, chosen):
+            yield window
 
 
 async def _fill(connection: AsyncConnection, window: Window) -> None:
@@ -116,14 +145,17 @@ async def _fill(connection: AsyncConnection, window: Window) -> None:
 
 async def _take_entries(connection: AsyncConnection, window: Window, dialect: str) -> None:
     key = timeline_entries.c.id
-    rows = select((key // CELLS).label("place"), row_text(timeline_entries, dialect), *ENTRY_STATES).order_by(key)
+    rows = select(
+        (key // CELLS).label("place"), row_text(timeline_entries, dialect, guarded=True), *ENTRY_STATES
+    ).order_by(key)
+    if not window.scattered:
+        own = rows.where(key >= window.first * CELLS, key < (window.last + 1) * CELLS)
+        if window.partner_id is not None:
+            own = own.where(timeline_entries.c.partner_id == window.partner_id)
+        await _take(connection, own, window, "entries", {key: key for key in window.operations if window.takes(key)})
     # The later blocks of queued operations lie elsewhere, and those of others lie here: each is read with its own operation.
-    own = rows.where(key >= window.first * CELLS, key < (window.last + 1) * CELLS)
-    if window.partner_id is not None:
-        own = own.where(timeline_entries.c.partner_id == window.partner_id)
-    await _take(connection, own, window, "entries", {key: key for key in window.operations if window.takes(key)})
     for block in window.blocks:
-        if block.id != block.operation_id:
+        if window.scattered or block.id != block.operation_id:
             later = rows.where(key >= block.id * CELLS, key < (block.id + 1) * CELLS)
             await _take(connection, later, window, "entries", {block.id: block.id})
 
@@ -131,7 +163,7 @@ async def _take_entries(connection: AsyncConnection, window: Window, dialect: st
 async def _take_outcomes(connection: AsyncConnection, window: Window, dialect: str) -> None:
     outcome = outcomes.c
     place = func.coalesce(outcome.block_id, outcome.operation_id)
-    rows = select(place, row_text(outcomes, dialect)).where(window.has(outcome.operation_id))
+    rows = select(place, row_text(outcomes, dialect, guarded=True)).where(window.has(outcome.operation_id))
     if window.chosen is not None:
         rows = rows.where(place.in_(list(window.chosen)))
     ordered = rows.order_by(outcome.operation_id, outcome.position)
@@ -152,7 +184,7 @@ async def _take(
                 if place is not None:
                     found, sheet = list(group), window.sheets[place]
                     getattr(sheet, kind).add(map(_SECOND, found))
-                    sheet.state_ids.update(chain.from_iterable(row[2:] for row in found))
+                    sheet.refer(chain.from_iterable(row[2:] for row in found))
 
 
 async def seal_everything(database: Database) -> None:
@@ -172,6 +204,8 @@ async def seal_the_rest(connection: AsyncConnection) -> None:
 async def _seal_some(connection: AsyncConnection) -> bool:
     sealed = select(timeline_blocks.c.id).where(timeline_blocks.c.operation_id == operations.c.id)
     async for window in windows(connection, [~sealed.exists()]):
+        for key, why in window.unreadable.items():
+            raise RuntimeError(f"Operation {key} cannot be sealed, for something of it cannot be read: {why}")
         for key, operation in sorted(window.operations.items(), key=lambda found: (found[1].partner_id or 0, found[0])):
             await append(connection, operation, key, window.sheets[key], window.states)
         return True

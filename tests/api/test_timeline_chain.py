@@ -2,26 +2,36 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from models.database import Database
+from models.grant import grants
 from models.operation import operations
-from models.timeline_block import timeline_blocks
+from models.permission.built_in import BUILT_IN_SETS, PARTNER_ADMIN_SET
+from models.permission.catalogue import catalogue
+from models.permission_state import permission_states
+from models.timeline_block import NOBODYS, timeline_blocks
 from models.timeline_entry import timeline_entries
-from resolvers.timeline_chain import proof
+from resolvers.interning import publish_catalogue
+from resolvers.timeline_chain import proof, service_block
 from resolvers.timeline_chain.proof import check_timeline
 from resolvers.timeline_chain.window import seal_everything
 from schema.node import encode
 from tests.api.caller import Caller
 from tests.api.write_story import Story, permissions
 from tests.factory import Factory
+from tests.statement_recorder import StatementRecorder
 
-CHECK = """query($id: ID!, $after: Int! = 0) { partner(id: $id) {
-  timelineSeal { number hash sealedAt }
-  timelineCheck(after: $after) { whole first last entries outcomes hash next breaks { block message operation { id } } }
+CHECK = """query($id: ID!, $after: Int! = 0, $serviceAfter: Int! = 0) { partner(id: $id) {
+  timelineSeal { number hash sealedAt note }
+  timelineCheck(after: $after, serviceAfter: $serviceAfter) {
+    whole first last entries outcomes hash next serviceBlocks serviceNext
+    breaks { block ofService message operation { id } }
+  }
 } }"""
 
 
@@ -33,9 +43,9 @@ async def begin(factory: Factory) -> Story:
     return story
 
 
-async def check(story: Story, after: int = 0) -> Any:
+async def check(story: Story, after: int = 0, **values: Any) -> Any:
     caller = Caller(story.factory.database, story.viewer)
-    return (await caller.data(CHECK, id=encode("Partner", story.partner.id), after=after))["partner"]
+    return (await caller.data(CHECK, id=encode("Partner", story.partner.id), after=after, **values))["partner"]
 
 
 async def test_n07_an_honest_timeline_is_whole_and_its_seal_grows_with_it(
@@ -88,10 +98,11 @@ async def test_n07_a_partner_without_history_has_no_seal_and_nothing_to_check(fa
     told = (await caller.data(CHECK, id=encode("Partner", partner.id)))["partner"]
     assert told["timelineSeal"] is None
     assert told["timelineCheck"] == {
-        **dict.fromkeys(("entries", "outcomes", "last"), 0),
+        **dict.fromkeys(("entries", "outcomes", "last", "serviceBlocks"), 0),
         "whole": True,
         "first": 1,
         "next": None,
+        "serviceNext": None,
         "hash": None,
         "breaks": [],
     }
@@ -143,7 +154,62 @@ async def test_n07_a_seal_that_was_noted_down_can_be_compared(factory: Factory) 
     told = (await check(story, noted["number"] - 1))["timelineCheck"]
     assert told["last"] == noted["number"] + 1
     caller = Caller(factory.database, story.viewer)
-    assert await caller.code(CHECK, id=encode("Partner", story.partner.id), after=-1) == "BAD_INPUT"
+    for wrong in ({"after": -1}, {"serviceAfter": -1}):
+        assert await caller.code(CHECK, id=encode("Partner", story.partner.id), **wrong) == "BAD_INPUT"
+
+
+async def _gain(database: Database) -> None:
+    """Has the Partner Admin set lose a permission, and gain it again for all who have the set (E21)."""
+    older = catalogue.largest_closed_subset(PARTNER_ADMIN_SET.state & ~catalogue.state({"sandboxes": "ALL"}))
+    admin = replace(PARTNER_ADMIN_SET, state=older)
+    async with database.write() as session:
+        connection = await session.connection()
+        await publish_catalogue(connection, [admin if s.is_partner_admin else s for s in BUILT_IN_SETS])
+        without = select(permission_states.c.id).where(permission_states.c.content == catalogue.encode(older))
+        await connection.execute(update(grants).values(state_id=without.scalar_subquery()))
+    async with database.write() as session:
+        await publish_catalogue(await session.connection())
+
+
+async def test_n07_e21_what_the_service_did_to_a_partner_is_checked_by_that_partner(
+    factory: Factory, database: Database, recorder: StatementRecorder, monkeypatch: Any
+) -> None:
+    """Two gains: one of two agencies, one of all three. Who has no rows in a block is told nothing of it (T1)."""
+    one, other = await Story.begin(factory), await Story.begin(factory)
+    await seal_everything(database)
+    counts = []
+    for late in (True, False):
+        await _gain(database)
+        with recorder:
+            told = (await check(one))["timelineCheck"]
+        counts.append(recorder.count)
+        if late:
+            third = await Story.begin(factory)
+            await seal_everything(database)
+    assert (told["whole"], told["serviceBlocks"], told["serviceNext"]) == (True, 2, None)
+    assert counts[1] - counts[0] <= 1
+    assert (await check(third))["timelineCheck"]["serviceBlocks"] == 1
+    monkeypatch.setattr(service_block, "SERVICE_BLOCKS_AT_ONCE", 1)
+    first = (await check(one))["timelineCheck"]
+    assert (first["serviceBlocks"], first["serviceNext"]) == (1, 1)
+    with monkeypatch.context() as small:
+        small.setattr(proof, "BLOCKS_AT_ONCE", 1)
+        await one.grant(await factory.member(one.partner), permissions({"contacts.view": "ALL"}))
+        begun = (await check(one))["timelineCheck"]
+        assert (begun["next"], begun["serviceBlocks"]) == (1, 0), "the service's come when the own are through"
+    assert (await check(one, serviceAfter=1))["timelineCheck"]["serviceNext"] is None
+    entry, block = timeline_entries.c, timeline_blocks.c
+    earlier = select(block.operation_id).where(block.chain == NOBODYS, block.number == 1).scalar_subquery()
+    theirs = (entry.operation_id == earlier, entry.partner_id == one.partner.id)
+    for change in (update(timeline_entries).values(after_seat="CORE"), delete(timeline_entries)):
+        async with database.write() as session:
+            await (await session.connection()).execute(change.where(*theirs))
+        (broken,) = (await check(one))["timelineCheck"]["breaks"]
+        assert (broken["block"], broken["ofService"], broken["operation"]) == (1, True, None)
+        assert broken["message"] == "block 1 of the service's own operations is not what was sealed"
+        # The seal is over all of the block, so the other agency in it hears that too, and no more.
+        assert (await check(other))["timelineCheck"]["breaks"] == [broken]
+        assert (await check(third))["timelineCheck"]["whole"]
 
 
 def _reader(connection: Any, story: Story) -> Any:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.database import Database
-from models.operation import operations
+from models.operation import decisions, operations
 from models.outcome import outcomes
 from models.timeline_block import timeline_blocks
 from models.timeline_entry import timeline_entries
@@ -56,6 +56,35 @@ async def test_n07_each_of_500_alterations_is_found(factory: Factory, database: 
         kinds[f"{kind.__name__} {table.name}"] = kinds.get(f"{kind.__name__} {table.name}", 0) + 1
     assert missed == []
     assert len(kinds) == len(HISTORY) * 4
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_n07_bytes_in_the_place_of_a_number_or_a_text_are_an_alteration(
+    factory: Factory, database: Database
+) -> None:
+    """SQLite holds them in any column; they read alike, and are not what was sealed."""
+    await live(factory)
+    await seal_everything(database)
+    columns = [
+        *((timeline_entries, name) for name in ("client_id", "at", "after_status", "after_state_id")),
+        *((outcomes, name) for name in ("member_id", "decision", "status")),
+        *((decisions, name) for name in ("code", "after_state_id", "after_status")),
+    ]
+    for table, name in columns:
+        async with database.rehearse() as session:
+            connection = await session.connection()
+            for pragma in ("defer_foreign_keys = ON", "ignore_check_constraints = ON"):
+                await connection.exec_driver_sql(f"PRAGMA {pragma}")
+            operation_id = await connection.scalar(
+                select(func.min(table.c.operation_id)).where(table.c[name].is_not(None))
+            )
+            key = [column.name for column in table.primary_key.columns][-1]
+            await connection.exec_driver_sql(
+                f"UPDATE {table.name} SET {name} = CAST({name} AS BLOB) WHERE operation_id = {operation_id} AND {key} ="
+                f" (SELECT min({key}) FROM {table.name} WHERE operation_id = {operation_id} AND {name} IS NOT NULL)"
+            )
+            found = [broken.operation_id async for broken in breaks(connection)]
+            assert found == [operation_id], (table.name, name)
 
 
 async def is_found(connection: AsyncConnection) -> bool:

@@ -17,8 +17,8 @@ from models.permission.catalogue import catalogue
 from models.permission.state import State
 from models.permission_set import permission_set_versions
 from models.permission_state import permission_states
-from models.table import now
 from models.timeline_entry import timeline_entries
+from resolvers.moment import moment_after
 from resolvers.timeline_chain.block import open_block
 
 
@@ -44,6 +44,7 @@ class Gain:
 
 
 _LIVING = (grants.c.access_type == AccessType.PARTNER_ADMIN) & grants.c.client_id.is_not(None) & (grants.c.ended == 0)
+_HELD = select(clients.c.id).where(clients.c.id.in_(select(grants.c.client_id).where(_LIVING)))
 
 
 async def partner_admin_gains(
@@ -57,17 +58,13 @@ async def partner_admin_gains(
     if not gained:
         return []
     # Clients in the order of their keys, as operations lock them: nobody decides over these grants meanwhile.
-    held = select(clients.c.id).where(clients.c.id.in_(select(grants.c.client_id).where(_LIVING)))
-    await lock_rows(connection, held.order_by(clients.c.id))
+    await lock_rows(connection, _HELD.order_by(clients.c.id))
     return await _gains(connection, gained, before, after, content)
 
 
 async def write_gains(connection: AsyncConnection, gains: Sequence[Gain], keys: Mapping[State, int]) -> None:
     """Writes the gains as one operation by the system, with one timeline entry for each grant (E21)."""
-    newest = select(func.max(timeline_entries.c.id)).group_by(timeline_entries.c.partner_id)
-    latest = await connection.scalar(select(func.max(timeline_entries.c.at)).where(timeline_entries.c.id.in_(newest)))
-    # As ``moment_after``, for all partners.
-    moment = now() if latest is None else max(now(), latest)
+    moment = await moment_after(connection, (await connection.execute(_HELD)).scalars().all())
     operation_id = await _operation(connection, sum(gain.count for gain in gains), moment)
     position = 0
     for number, gain in enumerate(gains):

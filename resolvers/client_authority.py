@@ -101,7 +101,7 @@ class ClientDecision:
         operation = DirectOperation(
             partner_id=self.client.partner_id,
             kind=kind,
-            at=await moment_after(self.connection, self.client.partner_id),
+            at=await moment_after(self.connection, [self.client.id]),
             requested_by_id=self.viewer.user_id,
             reason=self.order.reason,
             request=self.order.as_json,

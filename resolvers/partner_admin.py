@@ -91,7 +91,6 @@ async def admit_people(
     """
     if not clients or not people:
         return []
-    operation = replace(operation, at=await moment_after(connection, operation.partner_id))
     admin_set = await load_admin_set(connection)
     living = await connection.execute(
         select(grants)
@@ -123,7 +122,8 @@ async def admit_people(
                     until=latest.get(client.id),
                 )
             )
-    return await write_directly(connection, replace(operation, expiry=Expiry(None, of_cell=True)), cells)
+    at = await moment_after(connection, [client.id for client in clients])
+    return await write_directly(connection, replace(operation, at=at, expiry=Expiry(None, of_cell=True)), cells)
 
 
 def decide_admission(

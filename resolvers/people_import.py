@@ -27,7 +27,7 @@ from resolvers.email_address import email_key
 from resolvers.entry_file import EntryFile, read_entries
 from resolvers.import_result import ImportedRow, ImportResult, ImportStatus, Progress, rejected, result_of
 from resolvers.interning import intern_states
-from resolvers.moment import moment_after
+from resolvers.moment import moment_after_in_accounts
 from resolvers.timeline_chain.block import open_block
 
 COLUMNS = ("hub_id", "email", "first_name", "last_name", "access")
@@ -196,7 +196,7 @@ async def _write(
     known: Mapping[int, int],
     people: Mapping[str, int],
 ) -> list[ImportedRow]:
-    at = await moment_after(connection, None)
+    at = await moment_after_in_accounts(connection, set(known.values()))
     unknown = "hub_id: there is no account with this Hub ID. Import the clients of an agency first."
     results = [rejected(entry.line, unknown) for entry in entries if entry.hub_id not in known]
     taken = [entry for entry in entries if entry.hub_id in known]

@@ -97,7 +97,7 @@ async def _write(connection: AsyncConnection, partner_id: int, entries: Sequence
         else:
             made.append((entry, DirectCell(client.id, client.account_id, member.id, member.user_id, _MADE)))
     if made:
-        at = await moment_after(connection, partner_id)
+        at = await moment_after(connection, {cell.client_id for _, cell in made})
         operation = DirectOperation(partner_id, OperationKind.GRANT, at, reason=_REASON)
         recorded = await write_directly(connection, operation, [cell for _, cell in made])
         results += [

@@ -76,11 +76,11 @@ async def reach_grants(connection: AsyncConnection, edit: Edit, *, checked: Call
     decided = await _decided(connection, edit, rows)
     changed: list[int] = []
     refused: list[tuple[int, OutcomeCode]] = []
-    for (_, partner_id), own in groupby(decided, key=lambda cell: (cell[0].client_id, cell[0].partner_id)):
+    for (client_id, partner_id), own in groupby(decided, key=lambda cell: (cell[0].client_id, cell[0].partner_id)):
         operation = DirectOperation(
             partner_id=partner_id,
             kind=OperationKind.REAPPLY,
-            at=await moment_after(connection, partner_id),
+            at=await moment_after(connection, [client_id]),
             requested_by_id=edit.user_id,
             reason=edit.reason,
             request=edit.as_json,

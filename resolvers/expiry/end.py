@@ -142,7 +142,7 @@ async def _end(connection: AsyncConnection, partner_id: int, keys: Sequence[int]
     places = (await connection.execute(targets)).all()
     await lock_keys(connection, clients, {place.client_id for place in places})
     await lock_keys(connection, members, {place.member_id for place in places})
-    at = await moment_after(connection, partner_id)
+    at = now()
     rows = await _rows(connection, keys, at)
     if not rows:
         return False
@@ -160,7 +160,8 @@ async def _end(connection: AsyncConnection, partner_id: int, keys: Sequence[int]
         )
         for row in rows
     ]
-    operation = DirectOperation(partner_id=partner_id, kind=OperationKind.EXPIRE, at=at, reason=REASON)
+    written_at = await moment_after(connection, {row.client_id for row in rows})
+    operation = DirectOperation(partner_id=partner_id, kind=OperationKind.EXPIRE, at=written_at, reason=REASON)
     recorded = await write_directly(connection, operation, cells)
     stays = {
         row.id: done.decision.code

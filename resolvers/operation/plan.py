@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.dialect import create_temporary, insert_many
 from models.operation import OperationKind
 from models.permission.catalogue import catalogue
+from models.table import now
 from models.tenancy import everything
 from resolvers.acting_partner import check_acting
 from resolvers.moment import moment_after
@@ -97,8 +98,8 @@ async def make_plan(
     """
     locked = not request.options.dry_run
     scope = part.scope if part else await targets_of(connection, viewer, request, locked=locked)
-    # Not before: whoever had to wait acts with the authority of afterwards, and the timeline's moments keep its order.
-    at = await moment_after(connection, scope.partner_id)
+    # Not before: whoever had to wait acts with the authority of afterwards.
+    at = now()
     if request.kind in _BY_RIGHT:
         await check_acting(connection, viewer, scope.partner_id)
     source = await find_access(connection, viewer, scope.partner_id, request.access)
@@ -153,7 +154,8 @@ async def make_plan(
     if request.options.atomic and await guard_atomic(connection, verdicts, counts, spoiled=spoiled):
         counts = await count_cells(connection)
     teams = None if request.teams is None else team_plan.placed(request.teams)
-    return Plan(scope, verdicts, counts, has_teams=classes.has_teams, teams=teams, at=at)
+    written_at = await moment_after(connection, [client.id for client in scope.clients])
+    return Plan(scope, verdicts, counts, has_teams=classes.has_teams, teams=teams, at=written_at)
 
 
 async def _guard(

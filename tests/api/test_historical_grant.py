@@ -102,16 +102,43 @@ async def test_n05_a_clock_that_is_set_back_disorders_nothing(factory: Factory, 
     beginning = now()
     days.append(timedelta(days=3))
     await story.grant(person, permissions(VIEW))
-    days.append(timedelta(days=1))
+    days.append(timedelta(days=2, hours=1))
+    # Of what is written elsewhere meanwhile, the keys are higher and the moments lower.
+    elsewhere = await factory.client(story.partner)
+    await story.admin(elsewhere)
+    await story.outcomes("grantAccess", targets=product([person], [elsewhere]), access=permissions(VIEW))
     await story.change(person, permissions(EDIT))
     await several(story, DEACTIVATE, [person], [story.client])
-    days.append(timedelta(days=2))
-    (ended,) = await as_of(story, node_id(person), beginning + timedelta(days=9))
+    days.append(timedelta(days=2, hours=2))
+    ended = next(
+        found
+        for found in await as_of(story, node_id(person), beginning + timedelta(days=9))
+        if found["client"]["id"] == node_id(story.client)
+    )
     assert (ended["status"], keys(ended)) == ("DEACTIVATED", {"contacts.view", "contacts.edit"})
     assert datetime.fromisoformat(ended["changedAt"]) == beginning + timedelta(days=3)
-    assert await as_of(story, node_id(person), now()) == []
+    there = await as_of(story, node_id(person), now())
+    assert [found["client"]["id"] for found in there] == [node_id(elsewhere)]
     await seal_everything(factory.database)
     assert {finding.check.key: finding.told async for finding in findings(factory.database) if finding.faults} == {}
+
+
+async def test_n05_a_clock_that_was_far_ahead_is_not_waited_for(factory: Factory, days: list[timedelta]) -> None:
+    """What it has written stands in the future; what comes when it is right again is found where it belongs."""
+    story = await Story.begin(factory)
+    person, other = await factory.members(story.partner, 2)
+    beginning = now()
+    days.append(timedelta(days=9_000))
+    await story.grant(person, permissions(VIEW))
+    days.append(timedelta(days=1))
+    await story.grant(other, permissions(VIEW))
+    await story.change(other, permissions(EDIT))
+    (found,) = await as_of(story, node_id(other), beginning + timedelta(days=2))
+    assert (keys(found), datetime.fromisoformat(found["changedAt"])) == (
+        {"contacts.view", "contacts.edit"},
+        beginning + timedelta(days=1),
+    )
+    assert await as_of(story, node_id(person), beginning + timedelta(days=2)) == []
 
 
 async def test_n05_two_moments_differ_by_what_came_and_went(factory: Factory, days: list[timedelta]) -> None:

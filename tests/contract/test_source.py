@@ -20,7 +20,6 @@ FILTERS = {"in_", "not_in", "is_", "is_not", "any_", "between"}
 MAY_FILTER_TENANTS = {
     "resolvers/readable.py": "the one place that says which rows a viewer may know of",
     "resolvers/operation/": "writes one partner's grants, after the viewer was found to act for that partner",
-    "resolvers/moment.py": "takes nothing but a moment from the timeline into which is about to be written",
     "resolvers/expiry/": "ends access and reminds of it as the service itself, or writes into the partner that the viewer acts for",
     "resolvers/timeline_chain/proof.py": "narrows what is readable to the partner that the caller names",
     "resolvers/schedule/planner.py:planners": "tells the partner whose plan it is, as the service itself",

@@ -229,6 +229,9 @@ COMBINATIONS = len(OWN) * (2 * len(Held) + 2)
 """Of each verb and each right of the actor."""
 
 
+@pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True
+)
 @pytest.mark.parametrize("verb", [DEACTIVATE, REACTIVATE, REMOVE])
 async def test_every_combination_has_the_outcome_that_the_specification_says(factory: Factory, verb: str) -> None:
     """By dry runs over all of the world, which write nothing, and then really, by somebody with nothing but EDIT."""

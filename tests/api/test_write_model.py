@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -266,6 +267,9 @@ async def stored(story: Story, people: list[MemberRow], clients: list[ClientRow]
     }
 
 
+@pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True
+)
 @settings(
     max_examples=300 if THOROUGH else 12,
     derandomize=not THOROUGH,

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeAlias
 
+import pytest
+
 from resolvers.confirmation_link_edit import MOST_MEMBERS
 from schema.node import encode
 from tests.api.asset_story import asset
@@ -156,6 +158,9 @@ class Crowd:
         return token
 
 
+@pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True
+)
 async def test_t3_a_thousand_cells_need_as_many_statements_as_ten(
     factory: Factory, recorder: StatementRecorder
 ) -> None:

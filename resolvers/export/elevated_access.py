@@ -71,7 +71,10 @@ async def _parts(
     keys = [row.id for row in await reader.rows(statement)]
     while keys:
         # By their keys: else SQLite goes through all entries of the partner for each part.
-        yield [entries.id.in_(select(_OF_PART.c.id).where(_OF_PART.c.client_id.in_(keys)))]
+        yield [
+            entries.client_id.in_(keys),
+            entries.id.in_(select(_OF_PART.c.id).where(_OF_PART.c.client_id.in_(keys))),
+        ]
         keys = [row.id for row in await reader.rows(statement.where(clients.c.id > keys[-1]))]
     if source.account_id is not None:
         yield [entries.client_id.is_(None), entries.account_id == source.account_id]

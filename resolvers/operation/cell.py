@@ -157,6 +157,8 @@ class Asked:
     """Somebody may come to hold more, in the teams that they are in (F54, E6)."""
     wishes: bool = False
     """Each pair has a wish of its own (P28)."""
+    undone: bool = False
+    """What there was before is wished, also where there may not be as much any more (N06)."""
 
     @property
     def absent_too(self) -> bool:
@@ -238,10 +240,13 @@ def _expiry(asked: tuple[datetime | None]) -> ColumnElement[str]:
     )
 
 
-def _until() -> ColumnElement[datetime | None]:
+def _until(asked: Asked) -> ColumnElement[datetime | None]:
     """Returns when access is to end by a pair's own wish (P28); where it is limited, *never* is as long as it may last (P04)."""
     wished = target_pairs.c.expires_at
-    limited = or_(grants.c.id.is_(None), target_clients.c.latest.is_not(None))
+    # An undo does not pass over in silence that access which had no end may not be without one any more.
+    limited = (
+        grants.c.id.is_(None) if asked.undone else or_(grants.c.id.is_(None), target_clients.c.latest.is_not(None))
+    )
     return case((wished.is_(None), _unsaid()), (wished == NEVER, case((limited, _unsaid()))), else_=wished)
 
 
@@ -250,11 +255,11 @@ def _unsaid() -> ColumnElement[datetime | None]:
     return case((grants.c.id.is_(None), target_clients.c.latest), else_=grants.c.expires_at)
 
 
-def _expiry_of_cell() -> ColumnElement[str]:
+def _expiry_of_cell(asked: Asked) -> ColumnElement[str]:
     """Returns how the expiry that a pair itself asks for lies to the grant's own, as ``_expiry`` does (P28)."""
     wished = target_pairs.c.expires_at
     return case(
-        (_until().is_not_distinct_from(grants.c.expires_at), literal(" SAME")),
+        (_until(asked).is_not_distinct_from(grants.c.expires_at), literal(" SAME")),
         (or_(grants.c.expires_at.is_(None), wished < grants.c.expires_at), literal(" EARLIER")),
         else_=literal(" LATER"),
     )
@@ -277,7 +282,7 @@ def grant_key(asked: Asked) -> ColumnElement[str]:
         + _flag(grants.c.customised)
         + _flag(func.coalesce(grants.c.expires_at <= asked.at, false()))
         + _flag(and_(known, not_(fresh)))
-        + (_expiry_of_cell() if asked.wishes else _expiry(asked.expiry) if asked.expiry else literal(" SAME"))
+        + (_expiry_of_cell(asked) if asked.wishes else _expiry(asked.expiry) if asked.expiry else literal(" SAME"))
         + (_flag(_other_teams(asked)) if asked.teams else literal(" 0"))
         + (_flag(_takes_foreign_team(asked)) if asked.teams else literal(" 0"))
         + (_flag(_in_foreign_team()) if asked.gains else literal(" 0"))
@@ -386,7 +391,7 @@ def filled_cells(key: ColumnElement[str], asked: Asked, *, paired: bool) -> Sele
         situations.c.decision,
         grants.c.expires_at,
         present_teams if asked.teams else null(),
-        _until() if asked.wishes else _unsaid(),
+        _until(asked) if asked.wishes else _unsaid(),
         _team_class(asked) if asked.teams else null(),
     ).select_from(
         targets.outerjoin(grants, _living()).outerjoin(expected_versions, _expected()).join(situations, decided)

@@ -283,7 +283,10 @@ async def _carry_out(
             if failing:
                 others = set(cells_of(scope)).difference(failing)
                 scope = narrowed(scope, sorted(others))
-            plan = await make_plan(connection, viewer, request, Part(scope, first, lacks_cells=bool(failing)))
+            asked = select(operations.c.created_at).where(operations.c.id == taken.operation_id)
+            asked_at = await connection.scalar(asked)
+            part = Part(scope, first, lacks_cells=bool(failing), asked_at=asked_at)
+            plan = await make_plan(connection, viewer, request, part)
         except RefusedError as error:
             code = _REFUSED.get(error.refusals[0].code)
             if code is None:

@@ -202,13 +202,16 @@ class Classes:
     def _wished(self, wish: Wish) -> Requested | OutcomeCode | None:
         """Returns R for a wish; a set that was archived since it was named gives nothing any more."""
         if wish.form is WishForm.RESTORE and wish.state_id is not None:
-            usable = self._source.sets.get(wish.set_version_id or 0)
-            if isinstance(usable, Requested) and usable.set_version_id != wish.set_version_id:
-                # A client's own set is at any time what the client says (F49).
-                return usable
             state = catalogue.largest_closed_subset(self._states[wish.state_id])
             template = self._restored.get(wish.set_version_id or 0)
-            return Requested(state, wish.set_version_id, template, no_set=wish.set_version_id is None)
+            usable = self._source.sets.get(wish.set_version_id or 0)
+            if isinstance(usable, Requested) and usable.set_version_id != wish.set_version_id:
+                # A client's own set is at any time what the client says (F49); what was taken out of it for somebody stays out.
+                state = rebase(state, template or 0, usable.state, catalogue)
+                return replace(usable, state=state)
+            no_set = wish.set_version_id is None
+            archived = not no_set and usable is None
+            return Requested(state, wish.set_version_id, template, no_set=no_set, archived=archived)
         if wish.form is not WishForm.GIVE:
             return None
         return self._source.sets.get(wish.set_version_id or 0, OutcomeCode.NO_PERMISSION_SET)

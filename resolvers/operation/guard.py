@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.account import accounts
 from models.asset import asset_holdings
 from models.dialect import create_temporary, lock_rows
-from models.grant import GrantStatus, active_super_admin, grants, working_partner_admin
+from models.grant import GrantStatus, active_super_admin, grants, has_ended, working_partner_admin
 from models.operation import OutcomeStatus
 from models.table import now
 from models.tenancy import everything
@@ -103,7 +103,7 @@ async def _hold_back(
         await connection.execute(refused.values(decision=verdicts.rejected_twin(number, code)))
 
 
-async def guard_undone(connection: AsyncConnection, verdicts: Verdicts) -> None:
+async def guard_undone(connection: AsyncConnection, verdicts: Verdicts, asked_at: datetime | None) -> None:
     """Keeps an undo from taking access away with assets, which needs a review (F38)."""
     removing = [n for n, decision in verdicts.numbered() if decision.after_status is GrantStatus.REMOVED]
     owned = select(asset_holdings.c.total).where(
@@ -113,6 +113,14 @@ async def guard_undone(connection: AsyncConnection, verdicts: Verdicts) -> None:
     )
     owning = select(cells.c.position).where(cells.c.decision.in_(removing), owned.exists())
     await _hold_back(connection, verdicts, removing, owning, OutcomeCode.OWNS_ASSETS)
+    if asked_at is None:
+        return
+    # Access that was given anew while the undo waited, and is gone again: whoever took it away meant it.
+    giving = [n for n, decision in verdicts.numbered() if decision.lives_on]
+    same = (grants.c.client_id == cells.c.client_id, grants.c.member_id == cells.c.member_id)
+    gone = exists().where(*same, has_ended(grants), grants.c.removed_at >= asked_at).correlate(cells)
+    again = select(cells.c.position).where(cells.c.grant_id.is_(None), cells.c.decision.in_(giving), gone)
+    await _hold_back(connection, verdicts, giving, again, OutcomeCode.CHANGED_SINCE)
 
 
 async def guard_over(connection: AsyncConnection, verdicts: Verdicts, at: datetime, *, undone: bool) -> None:

@@ -78,6 +78,8 @@ class Part:
     """The number of the first decision of this part."""
     lacks_cells: bool = False
     """Whether it is without cells that cannot be carried out: then an operation that is all or nothing does nothing."""
+    asked_at: datetime | None = None
+    """When the operation was asked for."""
 
 
 async def make_plan(
@@ -142,11 +144,12 @@ async def make_plan(
         migration=request.kind is OperationKind.MIGRATE,
         gains=gains,
         wishes=scope.wishes is not None,
+        undone=request.kind is OperationKind.UNDO,
     )
     # Of the account's own people a migration has to know, whoever's they are; its targets were found behind the wall (M8).
     async with everything(connection) if asked_of_grants.migration else nullcontext():
         await _decide_all(connection, request, classes, verdicts, asked_of_grants, paired=scope.pairs is not None)
-    await _guard(connection, request, verdicts, at, locked=locked)
+    await _guard(connection, request, verdicts, at, locked=locked, asked_at=part.asked_at if part else None)
     counts = await count_cells(connection)
     if sum(counts.values()) != scope.size:
         raise RuntimeError("Grants changed while they were decided over, although their clients were locked.")
@@ -159,11 +162,17 @@ async def make_plan(
 
 
 async def _guard(
-    connection: AsyncConnection, request: OperationRequest, verdicts: Verdicts, at: datetime, *, locked: bool
+    connection: AsyncConnection,
+    request: OperationRequest,
+    verdicts: Verdicts,
+    at: datetime,
+    *,
+    locked: bool,
+    asked_at: datetime | None,
 ) -> None:
     """Keeps what must hold for clients and accounts as a whole, whatever each cell alone may do."""
     if request.kind is OperationKind.UNDO:
-        await guard_undone(connection, verdicts)
+        await guard_undone(connection, verdicts, asked_at)
     if request.expiry is not None and request.expiry.of_cell:
         await guard_over(connection, verdicts, at, undone=request.kind is OperationKind.UNDO)
     await guard_super_admins(connection, verdicts, at, locked=locked)

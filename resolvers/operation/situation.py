@@ -131,6 +131,8 @@ class Requested:
     """What a copied grant had and this client cannot have (E27)."""
     no_set: bool = False
     """Without a set, none is to be remembered, and not the one that the grant came from (N06)."""
+    archived: bool = False
+    """The set can be given to nobody any more; an undo puts it back, but not where access is locked to sets (P27)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,7 @@ def _refusals(request: OperationRequest, situation: Situation) -> Iterator[Outco
 
 def _refusals_of_existing(request: OperationRequest, grant: GrantFacts, wish: Wish | None) -> Iterator[OutcomeCode]:
     """Yields why the grant that is there already cannot be changed; what was extended while deactivated, an undo shortens (N06)."""
-    restores = wish is not None and wish.form is WishForm.RESTORE
-    if grant.status is GrantStatus.DEACTIVATED and not (request.extends or restores):
+    if grant.status is GrantStatus.DEACTIVATED and not (request.extends or restores(wish)):
         yield OutcomeCode.DEACTIVATED
     if grant.expired and grant.expiry is not ExpiryChange.LATER:
         yield OutcomeCode.EXPIRED
@@ -84,6 +83,11 @@ def _refusals_of_existing(request: OperationRequest, grant: GrantFacts, wish: Wi
         yield OutcomeCode.TARGET_IS_SUPER_ADMIN
     if grant.takes_foreign_team:
         yield OutcomeCode.TEAM_NOT_HELD
+
+
+def restores(wish: Wish | None) -> bool:
+    """Says whether what was there before is brought back (N06)."""
+    return wish is not None and wish.form is WishForm.RESTORE
 
 
 def _carry_out(request: OperationRequest, situation: Situation, known: Decision, catalogue: Catalogue) -> Decision:
@@ -154,7 +158,7 @@ def _is_permitted_set(situation: Situation) -> bool:
     lockdown, requested = situation.client.lockdown, situation.requested
     if lockdown is None or not isinstance(requested, Requested) or requested.state != requested.set_state:
         return False
-    return lockdown.permits(requested.set_version_id)
+    return not requested.archived and lockdown.permits(requested.set_version_id)
 
 
 def _seat(request: OperationRequest, situation: Situation, *, is_partner_admin: bool) -> Seat:
@@ -216,6 +220,10 @@ def _changes_nothing(request: OperationRequest, situation: Situation, decision: 
         return True
     # Under a lockdown it matters from which set access comes, also where another one contains the same.
     remembers = request.kind is OperationKind.REAPPLY or situation.client.lockdown is not None
+    requested = situation.requested
+    if restores(situation.wish) and isinstance(requested, Requested) and change.after != requested.state:
+        # An undo puts the link back with the permissions, and not instead of them: it says whose access it is (N06, P09).
+        remembers = False
     newer_version = remembers and decision.set_version_id != grant.set_version_id
     return not (
         newer_version or grant.expiry is not ExpiryChange.SAME or grant.other_teams or decision.seat is not grant.seat

@@ -294,9 +294,9 @@ class PermissionExplanation:
         return [PermissionObstacle(hindered=hindered, history=self.history) for hindered in self.account.hindered]
 
     @field(
-        "Where levels of it do not count: the last time that somebody asked for access here for the person, in vain. Null if that was "
-        "plainly about other permissions, or if a change since then has given or taken this one; NOT_REQUESTED and the like say what "
-        "the changes did."
+        "Where levels of it do not count: the last time that somebody asked here in vain for access for the person that was, or may "
+        "have been, about this permission. Null if nobody has, or if a change since then has given or taken this one; NOT_REQUESTED "
+        "and the like say what the changes did."
     )
     async def last_attempt(self, info: Info) -> AccessAttempt | None:
         """Returns what was tried last, and why it failed (P11)."""

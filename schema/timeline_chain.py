@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import strawberry
 
-from resolvers.operation.record import operations_by_id
 from resolvers.partner import PartnerRecord
+from resolvers.timeline_chain.broken_operation import broken_operations_by_id
 from resolvers.timeline_chain.noted_seal import FORM
 from resolvers.timeline_chain.proof import TimelineCheckRecord, TimelineSealRecord, check_timeline, timeline_seals
 from resolvers.timeline_chain.verification import Break
@@ -34,7 +34,8 @@ class TimelineSeal:
     sealed_at: datetime = column("When it was written.")
     note: str = column(
         f"The seal in one line, to be noted down where nobody can change it: {FORM}. Whoever runs the service compares it later with "
-        "`cam verify --seal`; you do with timelineCheck, whose `hash` after the same number must be the same."
+        '`cam verify --seal`. You do with timelineCheck: give it NUMBER as "until" and go on until `next` is null; all of it must be '
+        "whole, its `last` must be NUMBER, and its `hash` HASH."
     )
 
 
@@ -50,11 +51,13 @@ class TimelineBreak:
     )
     message: str = column("What is wrong there.")
 
-    @field("The operation whose entries, outcomes or own row were altered; null where it is not there any more.")
+    @field(
+        "The operation whose entries, outcomes or own row were altered; null where it is not there any more, or cannot be read."
+    )
     async def operation(self, info: Info) -> Annotated["Operation", strawberry.lazy("schema.operation")] | None:
         """Returns the operation of the block."""
         key = self.record.operation_id
-        return None if key is None else shown(await info.context.load(operations_by_id, key))
+        return None if key is None else shown(await info.context.load(broken_operations_by_id, key))
 
 
 @shows(TimelineCheckRecord)
@@ -67,18 +70,21 @@ class TimelineCheck:
     first: int = column("The number of the first block that was checked.")
     last: int = column("The number of the last block that was checked.")
     hash: str | None = column(
-        "The seal of the last block that was checked: where you have noted one down for that number, it must be the same. Null where "
-        "there was no block to check."
+        'The seal of the block `last`: where you have noted one down for that number, as with "until", it must be the same. Null '
+        "where there was no block to check."
     )
     entries: int = column("How many entries of the timeline were checked.")
     outcomes: int = column("How many outcomes of your own operations were checked.")
-    next: int | None = column('What to give as "after" to have the next blocks checked; null at the end of the chain.')
+    next: int | None = column(
+        'What to give as "after" to have the next blocks checked; null at the end of the chain, or at "until".'
+    )
     service_blocks: int = column(
         "How many blocks of the service's own operations were checked: those with entries of your timeline, as when the catalogue has "
         "gained permissions. Their turn comes when `next` is null. Where one is not what was sealed, nothing is said of the rest of it."
     )
     service_next: int | None = column(
-        'What to give as "serviceAfter" to have the next of them checked; null after the last.'
+        'What to give as "serviceAfter" to have the next of them checked; give it with `last` as "after", so that your own blocks are '
+        "not checked anew. Null after the last, and as long as `next` is not null."
     )
 
     @field("Where it is not what was sealed; empty if it is whole.")
@@ -115,7 +121,14 @@ class PartnerTimelineProof:
                 description="The number of the last block of the service's own operations that was checked before; 0 to begin."
             ),
         ] = 0,
+        until: Annotated[
+            int | None,
+            strawberry.argument(
+                description="The number of the last block of your own that is to be checked; null for the end of the chain. Give the "
+                "number of a seal that you have noted down, and once `next` is null, `hash` must be its hash."
+            ),
+        ] = None,
     ) -> TimelineCheck:
         """Returns what became of the check (N07)."""
-        found = await check_timeline(info.context.reader, self.record.id, after, service_after)
+        found = await check_timeline(info.context.reader, self.record.id, after, service_after, until)
         return cast(TimelineCheck, shown(found))

@@ -37,6 +37,8 @@ class Attempt:
     at: datetime
     block: int
     """The block of the timeline in which it is sealed: what happened to the access lies before or after it."""
+    kind: OperationKind
+    """Of its operation."""
 
     @property
     def says_what_was_asked(self) -> bool:
@@ -52,7 +54,9 @@ async def attempts_by_pair(reader: Reader, pairs: Sequence[tuple[int, int]]) -> 
     """
     outcome, operation = outcomes.c, operations.c
     place = (outcome.client_id, outcome.member_id)
-    newest = func.row_number().over(partition_by=place, order_by=outcome.operation_id.desc()).label("rank")
+    # What was asked for ahead of time, or queued, was tried when its block was sealed.
+    block = func.coalesce(outcome.block_id, outcome.operation_id)
+    newest = func.row_number().over(partition_by=place, order_by=block.desc()).label("rank")
     at = func.coalesce(operation.finished_at, operation.created_at).label("at")
     chosen = (
         readable_operations(reader.viewer)
@@ -60,7 +64,7 @@ async def attempts_by_pair(reader: Reader, pairs: Sequence[tuple[int, int]]) -> 
         .where(outcome.client_id.in_({client_id for client_id, _ in pairs}))
         .where(outcome.member_id.in_({member_id for _, member_id in pairs}))
         .where(_IN_VAIN, operation.kind.in_([kind.value for kind in _GIVING]))
-        .with_only_columns(*[*outcome, at, newest])
+        .with_only_columns(*[*outcome, operation.kind, at, block.label("tried"), newest])
         .subquery()
     )
     ours = and_(decisions.c.operation_id == chosen.c.operation_id, decisions.c.number == chosen.c.decision)
@@ -68,7 +72,7 @@ async def attempts_by_pair(reader: Reader, pairs: Sequence[tuple[int, int]]) -> 
         select(chosen, *(column for column in decisions.c if column.name not in chosen.c))
         .join(decisions, ours)
         .where(chosen.c.rank <= _KEPT)
-        .order_by(chosen.c.operation_id.desc())
+        .order_by(chosen.c.tried.desc())
     )
     states = await states_of(reader, {getattr(row, name) for row in rows for name in STATES})
     found: dict[tuple[int, int], list[Attempt]] = {pair: [] for pair in pairs}
@@ -76,7 +80,7 @@ async def attempts_by_pair(reader: Reader, pairs: Sequence[tuple[int, int]]) -> 
         pair = row.client_id, row.member_id
         if pair in found:
             record = OutcomeRecord(row.position, *pair, row.grant_id, decision_of(row, states), row.operation_id)
-            found[pair].append(Attempt(row.operation_id, record, row.at, row.block_id or row.operation_id))
+            found[pair].append(Attempt(row.operation_id, record, row.at, row.tried, OperationKind(row.kind)))
     return [found[pair] for pair in pairs]
 
 
@@ -84,7 +88,7 @@ def last_attempt(permission: Permission, history: GrantHistory, attempts: Sequen
     """Returns what was last tried in vain to give levels of a permission that do not count; None if nothing was.
 
     What is known to have been about this permission counts until a change has touched it, and what may have been about it until
-    anything has changed.
+    anything has changed. An undo of which that is not known may have been to take access, and is passed over.
     """
     levels = catalogue.state({permission.key: permission.levels[-1]})
     held = history.held
@@ -101,6 +105,6 @@ def last_attempt(permission: Permission, history: GrantHistory, attempts: Sequen
         if attempt.says_what_was_asked:
             if attempt.outcome.decision.requested & missing and attempt.block > max(touched, default=0):
                 return attempt
-        elif missing and attempt.block > max(blocks, default=0):
+        elif attempt.kind is not OperationKind.UNDO and missing and attempt.block > max(blocks, default=0):
             return attempt
     return None

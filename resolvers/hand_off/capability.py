@@ -1,5 +1,6 @@
 """Who could do what operations have left undone: for a page of outcomes, and for whole operations grouped (N02)."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from resolvers.reader import Reader
 from resolvers.viewer import Viewer
 
 MOST_GROUPS = 100
+_CELLS_AT_ONCE = 500
 _STATES = ("before_state_id", "after_state_id", "requested_state_id", "authority_state_id", "dropped_state_id")
 
 
@@ -87,7 +89,13 @@ async def judged(
         return {}
     judge = Judge(asked, made, await look_around(connection, viewer, asked, listed, only_id=only_id))
     kept = judge.last_super_admins(listed)
-    return {cell: Able(possible=False) if cell in kept else judge.able(cell) for cell in listed}
+    able: dict[Cell, Able] = {}
+    for number, cell in enumerate(listed, 1):
+        able[cell] = Able(possible=False) if cell in kept else judge.able(cell)
+        if number % _CELLS_AT_ONCE == 0:
+            # Other requests have their turn.
+            await asyncio.sleep(0)
+    return able
 
 
 async def decisions_of(connection: AsyncConnection, keys: Iterable[int]) -> dict[tuple[int, int], Decision]:

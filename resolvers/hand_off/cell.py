@@ -11,16 +11,17 @@ from models.hand_off import hand_off_cells, hand_offs
 from models.member import members
 from models.operation import decisions, operations
 from models.outcome import outcomes
+from models.permission.catalogue import catalogue
 from models.permission.state import State
 from models.table import now
 from resolvers.acting_partner import check_acting
 from resolvers.error import RefusalCode, RefusedError, refuse
 from resolvers.hand_off.asked import again
-from resolvers.hand_off.judge import stands_for
+from resolvers.hand_off.judge import keeping, stands_for
 from resolvers.interning import state_contents
 from resolvers.issuer import Issuer
-from resolvers.operation.access import find_access, load_newest_versions
-from resolvers.operation.request import OperationRequest
+from resolvers.operation.access import find_access, load_newest_versions, load_templates
+from resolvers.operation.request import OnCustomised, OperationRequest
 from resolvers.operation.stored_request import read_again
 from resolvers.operation.target import member_rows, rows_by_key
 from resolvers.readable import readable_hand_offs
@@ -41,6 +42,8 @@ class HandedCell:
     """The access that is there now."""
     set_version_id: int | None
     """Of that access."""
+    held: State
+    """What that access contains."""
     requested: State
     """What was asked for."""
     dropped: State
@@ -62,6 +65,7 @@ async def handed_cells(connection: AsyncConnection, viewer: Viewer, hand_off_id:
             *(cell.c[name] for name in ("client_id", "member_id", "seen_grant_id", "seen_version")),
             grants.c.id.label("grant_id"),
             grants.c.set_version_id,
+            grants.c.state_id,
             decisions.c.requested_state_id,
             decisions.c.dropped_state_id,
         )
@@ -75,7 +79,7 @@ async def handed_cells(connection: AsyncConnection, viewer: Viewer, hand_off_id:
         .order_by(cell.c.position)
     )
     rows = (await connection.execute(statement)).all()
-    keys = {key for row in rows for key in (row.requested_state_id, row.dropped_state_id)}
+    keys = {key for row in rows for key in (row.requested_state_id, row.dropped_state_id, row.state_id)}
     states = await state_contents(connection, keys - {None})
     return [
         HandedCell(
@@ -85,6 +89,7 @@ async def handed_cells(connection: AsyncConnection, viewer: Viewer, hand_off_id:
             row.seen_version,
             row.grant_id,
             row.set_version_id,
+            states.get(row.state_id, 0),
             states.get(row.requested_state_id, 0),
             states.get(row.dropped_state_id, 0),
         )
@@ -151,6 +156,12 @@ async def as_asked(
         versions = [found[cell.member_id].default_version_id for cell in cells]
     newest = await load_newest_versions(connection, {key for key in versions if key is not None})
     given = [None if key is None else newest.get(key) for key in versions]
+    if source.by_current_version and request.on_customised is OnCustomised.KEEP:
+        templates = await load_templates(connection, {key for key in versions if key is not None})
+        given = [
+            what and keeping(what, catalogue.largest_closed_subset(cell.held), templates.get(key or 0))
+            for cell, key, what in zip(cells, versions, given, strict=True)
+        ]
     return [
         cell
         for cell, now_given in zip(cells, given, strict=True)

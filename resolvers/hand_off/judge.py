@@ -78,7 +78,11 @@ class Judge:
         if not self._could(cell, _ANYBODY):
             return Able(possible=False)
         there = self._ground.colleagues.get(cell.client_id, ())
-        return Able(possible=True, member_ids=tuple(one.member_id for one in there if self._could(cell, one)))
+        # Whoever can give as much and is in the same teams gets the same answer, other than the person themselves.
+        kinds = [(one.authority, one.teams, one.member_id == cell.member_id) for one in there]
+        could = {kind: self._could(cell, one) for kind, one in dict(zip(kinds, there, strict=True)).items()}
+        named = (one.member_id for one, kind in zip(there, kinds, strict=True) if could[kind])
+        return Able(possible=True, member_ids=tuple(named))
 
     def last_super_admins(self, cells: Iterable[Cell]) -> set[Cell]:
         """Returns the migrations by which an account would lose its last super admin: in the order of the input the last one (M3)."""
@@ -105,10 +109,12 @@ class Judge:
         situation = self._situation(cell, bid)
         given = situation.requested
         if bid.request.access is not None and isinstance(given, Requested):
+            if bid.source.by_current_version and bid.request.on_customised is OnCustomised.KEEP:
+                template = self._ground.templates.get((cell.living.set_version_id if cell.living else None) or 0)
+                given = keeping(given, situation.before, template)
+                situation = replace(situation, template=template, requested=given)
             if not stands_for(bid.source, given.state, decision.requested, decision.dropped):
                 return False
-            if bid.request.on_customised is OnCustomised.KEEP:
-                situation = self._rebased(cell, given, situation)
         key = cell.operation, bid.request.kind, bid.request.on_existing, situation
         if key not in self._verdicts:
             would = decide(bid.request, situation, catalogue)
@@ -197,14 +203,6 @@ class Judge:
             in_foreign_team=bool(foreign),
         )
 
-    def _rebased(self, cell: Cell, given: Requested, situation: Situation) -> Situation:
-        """Returns the situation in which what differs from a set is kept when access is brought to a newer version (P12)."""
-        template = self._ground.templates.get((cell.living.set_version_id if cell.living else None) or 0)
-        if template is None:
-            return situation
-        kept = rebase(situation.before, template, given.state, catalogue)
-        return replace(situation, template=template, requested=replace(given, state=kept))
-
 
 def _expiry(living: Living, asked: Expiry | None) -> ExpiryChange:
     """Returns how the expiry that is asked for lies to the access's own."""
@@ -214,6 +212,17 @@ def _expiry(living: Living, asked: Expiry | None) -> ExpiryChange:
         return ExpiryChange.LATER
     earlier = living.expires_at is None or living.expires_at > asked.at
     return ExpiryChange.EARLIER if earlier else ExpiryChange.LATER
+
+
+def keeping(given: Requested, before: State, template: State | None) -> Requested:
+    """Returns what is given where access is brought to a newer version of its set, and keeps what differs from it (P12).
+
+    Args:
+        given: the newer version.
+        before: what the access contains.
+        template: what its present version contains; None without one.
+    """
+    return given if template is None else replace(given, state=rebase(before, template, given.state, catalogue))
 
 
 def stands_for(source: AccessSource, given: State, requested: State, dropped: State) -> bool:

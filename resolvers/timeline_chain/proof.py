@@ -1,9 +1,8 @@
 """What a partner is shown of the chain of its timeline: the end of it, and whether it is whole (N07)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,14 +15,13 @@ from resolvers.partner import PartnerRecord
 from resolvers.readable import readable_operations, readable_timeline
 from resolvers.reader import Reader
 from resolvers.timeline_chain.noted_seal import NotedSeal
+from resolvers.timeline_chain.portion import portion_of
 from resolvers.timeline_chain.service_block import check_service_blocks
 from resolvers.timeline_chain.verification import Break, breaks_in
 from resolvers.timeline_chain.window import windows
 
 BLOCKS_AT_ONCE = 500
 """How many blocks one question has checked."""
-ROWS_AT_ONCE = 100_000
-"""After so many entries and outcomes no further block is begun."""
 _TOLD = 20
 
 
@@ -81,7 +79,7 @@ async def timeline_seals(reader: Reader, parents: Sequence[PartnerRecord]) -> li
 
 
 async def check_timeline(
-    reader: Reader, partner_id: int, after: int = 0, service_after: int = 0
+    reader: Reader, partner_id: int, after: int = 0, service_after: int = 0, until: int | None = None
 ) -> TimelineCheckRecord:
     """Checks the next blocks of a partner's chain, some hundred at a time, and at its end the next of the service's.
 
@@ -92,9 +90,10 @@ async def check_timeline(
         partner_id: whose chain.
         after: the number of the last block that was checked before.
         service_after: the same of the service's own operations.
+        until: the number of the last block that is checked; None for the end of the chain.
 
     Raises:
-        AccessError: NOT_A_PARTNER (F01), FORBIDDEN (F02), BAD_INPUT for a number below 0.
+        AccessError: NOT_A_PARTNER (F01), FORBIDDEN (F02), BAD_INPUT for a number that no block can have.
     """
     chain = reader.viewer.open_manager(partner_id).partner_id
     for name, number in (("after", after), ("serviceAfter", service_after)):
@@ -102,18 +101,23 @@ async def check_timeline(
             raise AccessError(
                 AccessCode.BAD_INPUT, f"{name} is the number of a block, or 0 to begin with the first one."
             )
+    if until is not None and until < 1:
+        raise AccessError(AccessCode.BAD_INPUT, "until is the number of a block; the first one is 1.")
     block = timeline_blocks.c
     async with reader.database.snapshot() as connection:
         part = select(block.id, block.number, block.operation_id, block.entries, block.outcomes, block.hash).where(
             block.chain == chain, block.number > after
         )
+        if until is not None:
+            part = part.where(block.number <= until)
         rows = (await connection.execute(part.order_by(block.number).limit(BLOCKS_AT_ONCE + 1))).all()
-        chosen = _fitting(rows[:BLOCKS_AT_ONCE])
+        chosen = portion_of(rows[:BLOCKS_AT_ONCE])
         last = chosen[-1].number if chosen else after
         check = TimelineCheckRecord(after + 1, last, next=last if len(chosen) < len(rows) else None)
         check.entries, check.outcomes = sum(row.entries for row in chosen), sum(row.outcomes for row in chosen)
         check.hash = chosen[-1].hash if chosen else None
-        numbers = {row.number for row in chosen}
+        numbers = {row.number: row.operation_id for row in chosen}
+        newest = {key: number for number, key in numbers.items()}
         check.breaks += [
             Break(None, missing, f"block {missing} is missing")
             for missing in range(after + 1, last + 1)
@@ -124,7 +128,7 @@ async def check_timeline(
         known: set[int] = set()
         async for window in windows(connection, touched, chain, {row.id for row in chosen}):
             known |= window.operations.keys() | window.unreadable.keys()
-            check.breaks += breaks_in(window)
+            check.breaks += [_as_told(broken, newest) for broken in breaks_in(window)]
         check.breaks += [
             Break(None, row.number, f"block {row.number}: its operation is missing, or is not this partner's any more")
             for row in chosen
@@ -139,16 +143,20 @@ async def check_timeline(
     return check
 
 
-def _fitting(rows: Sequence[Any]) -> list[Any]:
-    """Returns the first of the blocks, as many as are looked at together."""
-    chosen: list[Any] = []
-    size = 0
-    for row in rows:
-        size += row.entries + row.outcomes
-        if chosen and size > ROWS_AT_ONCE:
-            break
-        chosen.append(row)
-    return chosen
+def _as_told(broken: Break, newest: Mapping[int | None, int]) -> Break:
+    """Returns a break as an agency is told of it: what the database says of a value that is none is for whoever runs the service.
+
+    Nor is an operation named whose row may be what cannot be read.
+
+    Args:
+        broken: the break.
+        newest: the last of the blocks that are looked at, by their operations.
+    """
+    if not broken.unreadable:
+        return broken
+    number = broken.block or newest[broken.operation_id]
+    told = f"block {number}: what there is of it cannot be read; whoever runs the service is told more by `cam verify`"
+    return Break(None, number, told)
 
 
 async def _unsealed(connection: AsyncConnection, reader: Reader, chain: int) -> list[Break]:

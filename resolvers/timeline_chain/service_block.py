@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Row, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.client import clients
@@ -16,6 +16,7 @@ from models.outcome import outcomes
 from models.tenancy import everything
 from models.timeline_block import NOBODYS, timeline_blocks
 from models.timeline_entry import timeline_entries
+from resolvers.timeline_chain.portion import portion_of
 from resolvers.timeline_chain.verification import Break, breaks_in
 from resolvers.timeline_chain.window import windows
 
@@ -45,7 +46,7 @@ async def check_service_blocks(connection: AsyncConnection, partner_id: int, aft
     """
     async with everything(connection):
         rows = await _blocks(connection, partner_id, after)
-        chosen = rows[:SERVICE_BLOCKS_AT_ONCE]
+        chosen = portion_of(rows[:SERVICE_BLOCKS_AT_ONCE])
         check = ServiceCheck(len(chosen), sum(row.of_partner for row in chosen))
         if len(rows) > len(chosen):
             check.next = chosen[-1].number
@@ -64,7 +65,7 @@ async def check_service_blocks(connection: AsyncConnection, partner_id: int, aft
     return check
 
 
-async def _blocks(connection: AsyncConnection, partner_id: int, after: int) -> Sequence[Any]:
+async def _blocks(connection: AsyncConnection, partner_id: int, after: int) -> Sequence[Row[*tuple[Any, ...]]]:
     """Returns the next blocks with entries or outcomes of the partner, each with how many entries, and one more if there are more."""
     block, entry, outcome = timeline_blocks.c, timeline_entries.c, outcomes.c
     here = (entry.partner_id == partner_id, entry.id >= block.id * CELLS, entry.id < (block.id + 1) * CELLS)
@@ -74,7 +75,7 @@ async def _blocks(connection: AsyncConnection, partner_id: int, after: int) -> S
     left = select(outcome.position).where(outcome.operation_id == block.operation_id, outcome.client_id.in_(ours))
     entries = of_partner.scalar_subquery()
     statement = (
-        select(block.id, block.number, block.operation_id, entries.label("of_partner"))
+        select(block.id, block.number, block.operation_id, block.entries, block.outcomes, entries.label("of_partner"))
         .where(block.chain == NOBODYS, block.number > after)
         .where(or_(entries > 0, left.correlate(timeline_blocks).exists()))
         .order_by(block.number)

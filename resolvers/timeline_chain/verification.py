@@ -29,6 +29,8 @@ class Break:
     message: str
     of_service: bool = False
     """Whether the chain is that of the service's own operations."""
+    unreadable: bool = False
+    """Whether there is something that is no value of its column; the message says then what the database said."""
 
 
 async def breaks(connection: AsyncConnection) -> AsyncIterator[Break]:
@@ -52,11 +54,15 @@ async def breaks(connection: AsyncConnection) -> AsyncIterator[Break]:
 def breaks_in(window: Window) -> Iterator[Break]:
     """Yields what is not as it was sealed in some operations."""
     for key, why in window.unreadable.items():
-        yield Break(key, None, f"operation {key}: what there is of it cannot be read: {why}")
+        yield Break(key, None, f"operation {key}: what there is of it cannot be read: {why}", unreadable=True)
     for block in window.blocks:
-        told = _fault(block, window)
+        try:
+            told, unreadable = _difference(block, window), False
+        except (ValueError, TypeError) as error:
+            told, unreadable = f"it cannot be read: {error}", True
         if told is not None:
-            yield Break(block.operation_id, block.number, f"block {block.number} of chain {block.chain}: {told}")
+            message = f"block {block.number} of chain {block.chain}: {told}"
+            yield Break(block.operation_id, block.number, message, unreadable=unreadable)
     yield from _unsealed(window)
 
 
@@ -67,12 +73,10 @@ def _unsealed(window: Window) -> Iterator[Break]:
         if key not in blocks and (sheet.entries.number or sheet.outcomes.number):
             told = f"{sheet.entries.number} entries and {sheet.outcomes.number} outcomes are in no block ({key})"
             yield Break(key, None, told)
-    ends = {block.operation_id for block in window.blocks if block.closing}
-    begun = {block.operation_id for block in window.blocks}
     for key, operation in window.operations.items():
-        if operation.state in ENDED and key not in ends:
+        if operation.state in ENDED and key not in window.closed:
             yield Break(key, None, f"operation {key} is {operation.state}, and nothing has sealed its end")
-        elif key not in begun:
+        elif key not in window.begun:
             yield Break(key, None, f"operation {key} is not sealed")
         elif operation.state not in ENDED and _has_an_end(operation):
             # Its end is sealed when it comes; until then there can be none.
@@ -85,15 +89,12 @@ def _has_an_end(operation: Any) -> bool:
     )
 
 
-def _fault(block: Any, window: Window) -> str | None:
-    """Returns what is wrong with a block, in words."""
-    try:
-        return _difference(block, window)
-    except (ValueError, TypeError) as error:
-        return f"it cannot be read: {error}"
-
-
 def _difference(block: Any, window: Window) -> str | None:
+    """Returns what is wrong with a block, in words.
+
+    Raises:
+        ValueError: if something of it is no value of its column; TypeError likewise.
+    """
     operation, sheet = window.operations[block.operation_id], window.sheets[block.id]
     if block.previous is None and block.number > 1:
         return "the one before it is missing"

@@ -37,6 +37,10 @@ class Window:
     """Only these blocks are looked at; None for all."""
     blocks: list[Row[Any]] = field(default_factory=list)
     """All of theirs; each has the hash of the block before it in its chain as ``previous``."""
+    begun: set[int] = field(default_factory=set)
+    """The operations that have a block, chosen or not."""
+    closed: set[int] = field(default_factory=set)
+    """The operations whose end is sealed, in a chosen block or in another one."""
     sheets: dict[int, Sheet] = field(default_factory=lambda: defaultdict(Sheet))
     """By block: what there is of it now."""
     states: dict[int, str] = field(default_factory=dict)
@@ -126,7 +130,10 @@ async def _fill(connection: AsyncConnection, window: Window) -> None:
     found = await connection.execute(
         blocks.where(window.has(timeline_blocks.c.operation_id)).order_by(timeline_blocks.c.id)
     )
-    window.blocks = [row for row in found if row.operation_id in window.operations and window.takes(row.id)]
+    rows = [row for row in found if row.operation_id in window.operations]
+    window.begun = {row.operation_id for row in rows}
+    window.closed = {row.operation_id for row in rows if row.closing}
+    window.blocks = [row for row in rows if window.takes(row.id)]
     dialect = connection.dialect.name
     await _take_entries(connection, window, dialect)
     await _take_outcomes(connection, window, dialect)

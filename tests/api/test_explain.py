@@ -29,8 +29,11 @@ from resolvers.sign_in import viewer_of
 from resolvers.timeline import TimelineRecord, timeline_entries_by_id
 from tests.api.effective_oracle import effective_levels, stored_levels
 from tests.api.explain_story import EXPLANATION, explain, obstacles
+from tests.api.test_scheduled_operation import carried_out, planned
+from tests.api.test_undo import codes, undo
 from tests.api.write_story import Story, node_id, permissions, product
 from tests.factory import ClientRow, Factory, removal
+from tests.histories.clock import Clock
 from tests.statement_recorder import StatementRecorder
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -285,6 +288,36 @@ async def test_p11_where_nothing_gives_it_what_was_tried_last_is_told_and_why_it
     await asked("changeAccess", story.client, permissions({"deals.view": "ALL", "reports.view": "ALL"}))
     assert await told("reports.view") is None
     assert obstacles(await explain(story, person, "reports.view")) == {"WITHHELD": ("NONE", "ALL")}
+
+
+@on_sqlite
+async def test_p11_p14_what_was_asked_for_ahead_of_time_was_tried_when_its_time_came(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    clock.rule_over(monkeypatch)
+    story = await Story.begin(factory, {"contacts.view": "ALL", "deals.view": "ALL"})
+    person = await factory.member(story.partner)
+    await story.grant(person, permissions({"contacts.view": "ALL"}))
+    access = permissions({"contacts.view": "ALL", "reports.view": "ALL"})
+    scheduled = await planned(story, clock, [person], "changeAccess", access=access)
+    at_once = await story.operation("changeAccess", targets=product([person], [story.client]), access=access)
+    told = [(await explain(story, person, "reports.view"))["lastAttempt"]["operation"]["id"]]
+    await carried_out(story, clock)
+    told.append((await explain(story, person, "reports.view"))["lastAttempt"]["operation"]["id"])
+    assert told == [at_once["id"], scheduled["id"]]
+
+
+@on_sqlite
+async def test_p11_an_undo_that_would_have_taken_access_is_no_attempt_to_give_any(factory: Factory) -> None:
+    story = await Story.begin(factory)
+    person = await factory.member(story.partner)
+    given = await story.operation(
+        "grantAccess", targets=product([person], [story.client]), access=permissions({"contacts.view": "ALL"})
+    )
+    await story.change(person, permissions({"contacts.view": "ALL", "deals.view": "ALL"}))
+    assert codes(await undo(story, given["id"])) == [("REJECTED", "CHANGED_SINCE")]
+    assert (await explain(story, person, "reports.view"))["lastAttempt"] is None
 
 
 @on_sqlite

@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from sqlalchemy import delete, func, insert, select, update
 
 from models.database import Database
@@ -17,18 +18,22 @@ from models.permission_state import permission_states
 from models.timeline_block import NOBODYS, timeline_blocks
 from models.timeline_entry import timeline_entries
 from resolvers.interning import publish_catalogue
-from resolvers.timeline_chain import proof, service_block
+from resolvers.operation.queue import QueueLimits
+from resolvers.timeline_chain import portion, proof, service_block
 from resolvers.timeline_chain.proof import check_timeline
+from resolvers.timeline_chain.verification import breaks
 from resolvers.timeline_chain.window import seal_everything
-from schema.node import encode
+from schema.node import decode_key, encode
 from tests.api.caller import Caller
-from tests.api.write_story import Story, permissions
+from tests.api.write_story import Story, permissions, product
 from tests.factory import Factory
 from tests.statement_recorder import StatementRecorder
 
-CHECK = """query($id: ID!, $after: Int! = 0, $serviceAfter: Int! = 0) { partner(id: $id) {
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+CHECK = """query($id: ID!, $after: Int! = 0, $serviceAfter: Int! = 0, $until: Int) { partner(id: $id) {
   timelineSeal { number hash sealedAt note }
-  timelineCheck(after: $after, serviceAfter: $serviceAfter) {
+  timelineCheck(after: $after, serviceAfter: $serviceAfter, until: $until) {
     whole first last entries outcomes hash next serviceBlocks serviceNext
     breaks { block ofService message operation { id } }
   }
@@ -147,15 +152,66 @@ async def test_n07_what_was_deleted_or_put_in_is_named_too(factory: Factory, dat
     assert (await check(story))["timelineCheck"]["whole"]
 
 
-async def test_n07_a_seal_that_was_noted_down_can_be_compared(factory: Factory) -> None:
+async def test_n07_a_seal_that_was_noted_down_can_be_compared(factory: Factory, monkeypatch: Any) -> None:
+    """However much has happened since, and in whatever parts it is checked: until it, and then the hashes must be the same."""
     story = await begin(factory)
     noted = (await check(story))["timelineSeal"]
-    await story.grant(await factory.member(story.partner), permissions({"contacts.view": "ALL"}))
-    told = (await check(story, noted["number"] - 1))["timelineCheck"]
-    assert told["last"] == noted["number"] + 1
+    number = noted["number"]
+    for person in await factory.members(story.partner, 2):
+        await story.grant(person, permissions({"contacts.view": "ALL"}))
+    for blocks in (proof.BLOCKS_AT_ONCE, number - 1):
+        monkeypatch.setattr(proof, "BLOCKS_AT_ONCE", blocks)
+        pages = [(await check(story, until=number))["timelineCheck"]]
+        while pages[-1]["next"] is not None:
+            pages.append((await check(story, pages[-1]["next"], until=number))["timelineCheck"])
+        assert len(pages) == (1 if blocks >= number else 2)
+        assert all(page["whole"] for page in pages)
+        assert (pages[-1]["last"], pages[-1]["hash"]) == (number, noted["hash"])
+    later = (await check(story, number))["timelineCheck"]
+    assert (later["last"], later["hash"] != noted["hash"]) == (number + 2, True)
     caller = Caller(factory.database, story.viewer)
-    for wrong in ({"after": -1}, {"serviceAfter": -1}):
+    for wrong in ({"after": -1}, {"serviceAfter": -1}, {"until": 0}):
         assert await caller.code(CHECK, id=encode("Partner", story.partner.id), **wrong) == "BAD_INPUT"
+
+
+@on_sqlite
+async def test_n07_an_honest_timeline_is_whole_wherever_the_blocks_of_a_queued_operation_are_parted(
+    factory: Factory, database: Database, monkeypatch: Any
+) -> None:
+    story = replace(await Story.begin(factory), limits=QueueLimits(queue_above=0))
+    await seal_everything(database)
+    targets = product(await factory.members(story.partner, 3), [story.client])
+    operation = await story.operation("grantAccess", targets=targets, access=permissions({"contacts.view": "ALL"}))
+    async with database.read() as connection:
+        of_operation = timeline_blocks.c.operation_id == decode_key(operation["id"], "Operation")
+        assert (await connection.scalar(select(func.count()).where(of_operation)) or 0) > 1
+    monkeypatch.setattr(proof, "BLOCKS_AT_ONCE", 1)
+    after, last = 0, (await check(story))["timelineSeal"]["number"]
+    while after < last:
+        told = (await check(story, after))["timelineCheck"]
+        assert (told["breaks"], told["last"]) == ([], after + 1)
+        after = told["last"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("column", ["finished_at", "created_at"])
+async def test_n07_an_operation_that_cannot_be_read_is_told_as_a_break(
+    factory: Factory, database: Database, column: str
+) -> None:
+    """What the database says of it is told by `cam verify` only, to whoever runs the service."""
+    story = await begin(factory)
+    async with database.write() as session:
+        connection = await session.connection()
+        newest = await connection.scalar(select(func.max(operations.c.id)))
+        await connection.exec_driver_sql(f"UPDATE operation SET {column} = 'some day' WHERE id = {newest}")
+    told = (await check(story))["timelineCheck"]
+    (broken,) = told["breaks"]
+    assert (told["whole"], broken["block"], broken["operation"]) == (False, told["last"], None)
+    assert "some day" not in broken["message"]
+    if column == "finished_at":
+        assert "cannot be read" in broken["message"]
+        async with database.snapshot() as connection:
+            assert "some day" in next(iter([found.message async for found in breaks(connection)]))
 
 
 async def _gain(database: Database) -> None:
@@ -189,9 +245,11 @@ async def test_n07_e21_what_the_service_did_to_a_partner_is_checked_by_that_part
     assert (told["whole"], told["serviceBlocks"], told["serviceNext"]) == (True, 2, None)
     assert counts[1] - counts[0] <= 1
     assert (await check(third))["timelineCheck"]["serviceBlocks"] == 1
-    monkeypatch.setattr(service_block, "SERVICE_BLOCKS_AT_ONCE", 1)
-    first = (await check(one))["timelineCheck"]
-    assert (first["serviceBlocks"], first["serviceNext"]) == (1, 1)
+    for module, name in ((portion, "ROWS_AT_ONCE"), (service_block, "SERVICE_BLOCKS_AT_ONCE")):
+        with monkeypatch.context() as small:
+            small.setattr(module, name, 1)
+            first = (await check(one, told["last"]))["timelineCheck"]
+        assert (first["serviceBlocks"], first["serviceNext"]) == (1, 1), "neither too many blocks nor too many rows"
     with monkeypatch.context() as small:
         small.setattr(proof, "BLOCKS_AT_ONCE", 1)
         await one.grant(await factory.member(one.partner), permissions({"contacts.view": "ALL"}))

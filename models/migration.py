@@ -54,6 +54,7 @@ def _explain(database: Database, error: Exception) -> MigrationError:
         "unable to open": f"{where} cannot be opened. Check that the folder exists and may be written.",
         "is locked": f"{where} is locked by another process. Stop it, or wait until it has finished, and try again.",
         "disk is full": f"No space is left for {where}.",
+        "disk i/o error": f"{where} cannot be read or written: the disk may be full or broken. Make room there, and try again.",
         "malformed": f"{where} is damaged. Restore it from a backup.",
     }
     for sign, message in reasons.items():
@@ -109,8 +110,10 @@ def _check_references(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
         if broken is not None:
+            # Of a table without row numbers SQLite does not say which.
+            row = "A row" if broken[1] is None else f"Row {broken[1]}"
             raise MigrationError(
-                f"Row {broken[1]} of {broken[0]} refers to a row of {broken[2]} that is not there, so nothing was changed: "
+                f"{row} of {broken[0]} refers to a row of {broken[2]} that is not there, so nothing was changed: "
                 "restore a backup, or run cam verify with the version that wrote the database."
             )
 

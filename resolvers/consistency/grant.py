@@ -11,9 +11,11 @@ from models.grant import GrantStatus, grants
 from models.lifetime import fork
 from models.member import members
 from models.operation import CELLS
+from models.table import now
 from models.timeline_block import timeline_blocks
 from models.timeline_entry import timeline_entries
 from resolvers.consistency.check import Check, differ, selected, streamed
+from resolvers.moment import MOST_AHEAD
 
 _first, _last, _entry = (timeline_entries.alias(name) for name in ("first_entry", "last_entry", "entry"))
 _STATES = ("status", "access_type", "seat", "state_id", "set_version_id", "expires_at")
@@ -121,6 +123,41 @@ def _tell_break(row: Any) -> str:
     return f"entry {row.id} of grant {row.grant_id} follows entry {row.previous_id} and says before: {told}"
 
 
+def _in_time() -> Check:
+    """The moments of a grant's entries are in the order of their keys, and none is yet to come (N05)."""
+    # By the moment and then the key, as the index is that has all of it: nothing is sorted.
+    window: dict[str, Any] = {"partition_by": _entry.c.grant_id, "order_by": (_entry.c.at, _entry.c.id)}
+    rows = select(
+        *(_entry.c[name] for name in ("id", "grant_id", "at")),
+        func.lag(_entry.c.id).over(**window).label("later_id"),
+        func.lag(_entry.c.at, type_=_entry.c.at.type).over(**window).label("later_at"),
+    ).subquery("in_time")
+
+    async def search(connection: AsyncConnection) -> AsyncIterator[str]:
+        ahead = now() + MOST_AHEAD
+        wrong = select(rows).where(or_(rows.c.later_id > rows.c.id, rows.c.at > ahead))
+        async for row in streamed(connection, wrong):
+            if row.later_id is not None and row.later_id > row.id:
+                yield (
+                    f"entry {row.later_id} of grant {row.grant_id} came after entry {row.id}, but is of {row.later_at} and that "
+                    f"of {row.at}: a clock was wrong, and access as of a moment in between is told wrongly. Remove this access "
+                    "and give it anew, so that what follows is told rightly"
+                )
+            if row.at > ahead:
+                yield (
+                    f"entry {row.id} of grant {row.grant_id} is of {row.at}, which is yet to come: a clock was far ahead, and "
+                    "access as of a moment until then is told wrongly. Wait for that moment, or remove this access and give it "
+                    "anew"
+                )
+
+    return Check(
+        "timeline_moments",
+        "the entries of a grant are of moments in their order, and of none that is yet to come",
+        [timeline_entries],
+        search,
+    )
+
+
 def _replayed() -> Check:
     """The last entry is what the grant is, and each change has counted its version up."""
     same_grant: dict[str, Any] = {"partition_by": _entry.c.grant_id}
@@ -217,4 +254,4 @@ def _lived() -> Check:
     return Check("grant_lives", "each grant lasted as long as its entries say, and is found by that", [grants], search)
 
 
-GRANT_CHECKS = (_places(), _living(), _begun(), _chained(), _replayed(), _located(), _lived())
+GRANT_CHECKS = (_places(), _living(), _begun(), _chained(), _in_time(), _replayed(), _located(), _lived())

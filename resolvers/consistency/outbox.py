@@ -1,13 +1,15 @@
 """One mail for each event that demands one, and none about what has not happened (P06, P07, L11, N02)."""
 
-from sqlalchemy import ColumnElement, String, and_, cast, except_, exists, func, literal, select
+from sqlalchemy import ColumnElement, String, and_, cast, except_, func, literal, select
 
 from models.access_link import LinkAnswer, link_approvals
 from models.confirmation_link import confirmation_link_members, confirmation_links
 from models.hand_off import HandOffState, hand_offs
 from models.mail import mails
 from models.member import members
+from models.operation import operations
 from models.timeline_entry import timeline_entries
+from resolvers.confirmation import REASON
 from resolvers.consistency.check import Check, selected
 
 _APPROVED, _DECLINED = LinkAnswer.APPROVED.value, LinkAnswer.DECLINED.value
@@ -64,8 +66,28 @@ _decline = _event("access-link-decline", link_approvals.c.id, "owner")
 _answers = (HandOffState.ACCEPTED.value, HandOffState.DECLINED.value)
 _of_link = _named.c.link_id == _link.c.id
 _answered = _link.c.answer == _APPROVED
-# Who had the access before the answer is told nothing.
-_is_new = exists().where(timeline_entries.c.grant_id == _named.c.grant_id, timeline_entries.c.at == _link.c.answered_at)
+_first = (
+    select(timeline_entries.c.id)
+    .where(timeline_entries.c.grant_id == _named.c.grant_id, timeline_entries.c.at >= _link.c.answered_at)
+    .order_by(timeline_entries.c.at, timeline_entries.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+_let_in = (
+    select(_link.c.id.label("link_id"), _named.c.member_id, _first.correlate(_named, _link).label("entry_id"))
+    .where(_of_link, _answered, _named.c.grant_id.is_not(None))
+    .subquery("let_in")
+)
+# Who had the access before the answer is told nothing: the next that becomes of it is no confirmation, or that of a later link.
+_admitted = (
+    select(func.min(_let_in.c.link_id).label("link_id"), func.min(_let_in.c.member_id).label("member_id"))
+    .join(timeline_entries, timeline_entries.c.id == _let_in.c.entry_id)
+    .join(operations, operations.c.id == timeline_entries.c.operation_id)
+    .where(operations.c.by_client, operations.c.reason == REASON)
+    .group_by(_let_in.c.entry_id)
+    .having(func.count() == 1)
+    .subquery("admitted")
+)
 
 OUTBOX_CHECKS = (
     _unique(),
@@ -78,8 +100,8 @@ OUTBOX_CHECKS = (
     _missing(
         "mails_of_admissions",
         "whoever was let in by a confirmation link has a mail",
-        _event("confirmation", _link.c.id, members.c.user_id),
-        and_(_of_link, _answered, members.c.id == _named.c.member_id, _is_new),
+        _event("confirmation", _admitted.c.link_id, members.c.user_id),
+        members.c.id == _admitted.c.member_id,
     ),
     _missing(
         "mails_of_refusals",

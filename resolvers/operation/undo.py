@@ -31,7 +31,7 @@ from resolvers.operation.wish import NEVER, UNSEEN, Wish, WishedCell, WishedTeam
 from resolvers.viewer import Viewer
 
 _NOTHING = (0, 0)
-_newest = timeline_entries.alias("newest_entry")
+_newest, _told = timeline_entries.alias("newest_entry"), timeline_entries.alias("told_entry")
 _living, _later = grants.alias("living_grant"), grants.alias("later_grant")
 
 
@@ -138,8 +138,8 @@ async def _entries(connection: AsyncConnection, operation: Row[Any]) -> Sequence
     living = and_(_living.c.client_id == entry.client_id, _living.c.member_id == entry.member_id, _living.c.ended == 0)
     # Access that was given anew since, even if that is gone again: whoever took it away meant it.
     of_cell = (_later.c.client_id == entry.client_id, _later.c.member_id == entry.member_id)
-    # By its key too, which no clock that was put back can make older.
-    since = or_(_later.c.since >= entry.at, _later.c.id > entry.id)
+    # By the keys of its entries: moments may be the same, and a grant's own key tells of its operation, not of the block.
+    since = exists().where(_told.c.grant_id == _later.c.id, _told.c.id > entry.id).correlate(_later, timeline_entries)
     anew = exists().where(*of_cell, _later.c.id != entry.grant_id, since)
     # What lives and what has ended are in two indexes.
     later = or_(*(anew.where(part).correlate(timeline_entries) for part in (_later.c.ended == 0, has_ended(_later))))

@@ -1,6 +1,7 @@
 """N06: an operation is undone by a new one, under the undoer's own authority, wherever nobody has changed anything since."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from models.asset import AssetKind
 from models.database import Database
 from models.grant import grants
 from models.member import members
+from models.table import now
 from models.team import grant_teams, teams
 from resolvers.operation.queue import QueueLimits
 from schema.node import encode
@@ -296,6 +298,24 @@ async def test_n06_what_was_removed_again_since_is_not_brought_back(factory: Fac
         theirs = grants.c.member_id == people[0].id
         await (await session.connection()).execute(update(grants).where(theirs).values(since=MOMENT))
     assert codes(await undo(story, removed["id"])) == [("REJECTED", "CHANGED_SINCE")]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_n06_what_came_and_went_at_one_moment_is_told_apart(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last removal is undone; the one before it is not, for access was given anew since."""
+    story, people = await begin(factory)
+    moment, removed = now(), []
+    monkeypatch.setattr("models.table.clock", SimpleNamespace(now=lambda: moment))
+    for level in (VIEW, EDIT):
+        await story.grant(people[0], permissions(level))
+        given = (await forms(story.database, story))[people[0].id]
+        await several(story, REMOVE, people[:1], [story.client])
+        removed.append(await last(story))
+    assert codes(await undo(story, removed[0]["id"])) == [("REJECTED", "CHANGED_SINCE")]
+    assert codes(await undo(story, removed[1]["id"])) == [("APPLIED", None)]
+    assert (await forms(story.database, story))[people[0].id] == given
 
 
 async def test_n06_f38_assets_that_come_while_an_undo_waits_keep_the_access(factory: Factory) -> None:

@@ -45,6 +45,7 @@ def test_every_way_of_writing_in_bulk_leaves_the_same_rows(tmp_path: Path, capsy
     assert "the same rows after service, each, entities, rows, bare: yes" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_on_postgresql_the_bare_statements_leave_the_same_rows_too(postgresql_server: URL) -> None:
     with bulk.postgresql_copies(postgresql_server, PEOPLE, CLIENTS) as fresh:
         taken = _taken(fresh, Way.SERVICE, Way.BARE)
@@ -82,6 +83,7 @@ def test_the_page_made_by_hand_is_the_page_of_the_schema(tmp_path: Path) -> None
     assert by_schema.count(b'"displayName"') == 25
 
 
+@pytest.mark.thorough
 def test_ecosystems_are_made_or_found_and_asked_in_turns(capsys: pytest.CaptureFixture[str]) -> None:
     """Every operation is answered without errors; the table says how large they are."""
     with scale.stages(["sqlite"], [ecosystem_size(30, 15, 2, 90)]) as made:

@@ -10,8 +10,8 @@ from models.database import Database
 from resolvers.consistency.check import SHOWN, Finding, look
 from resolvers.consistency.ledger import CHECKS, findings
 from resolvers.consistency.storage import STORAGE_CHECKS
-from resolvers.demo.load import load_demo
 from resolvers.timeline_chain.window import seal_everything
+from tests.api.confirmation_story import Confirmation
 from tests.factory import Factory
 from tests.storage.lived import live
 
@@ -101,6 +101,18 @@ FAULTS = [
         " (SELECT grant_id FROM timeline_entry WHERE before_status = 'DEACTIVATED' AND after_status = 'ACTIVE'))",
         "follows entry",
         {"timeline_follows", "timeline_replays", "applied_outcomes"},
+    ),
+    Fault(
+        "a moment before that of what came earlier",
+        f"UPDATE timeline_entry SET at = '2021-01-01 12:00:00.000000' WHERE id = {LAST_ENTRY}",
+        "but is of 2021-01-01 12:00:00+00:00 and that of",
+        {"timeline_moments"},
+    ),
+    Fault(
+        "a moment that is yet to come",
+        f"UPDATE timeline_entry SET at = '2199-01-01 12:00:00.000000' WHERE id = {LAST_ENTRY}",
+        "is of 2199-01-01 12:00:00+00:00, which is yet to come",
+        {"timeline_moments"},
     ),
     Fault(
         "another past",
@@ -512,9 +524,22 @@ def test_each_check_has_a_fault_that_it_finds() -> None:
     assert {check.key for check in CHECKS} == {key for fault in faults for key in fault.found_by}
 
 
-async def test_the_demo_has_no_faults(database: Database) -> None:
-    await load_demo(database)
-    assert {finding.check.key: finding.told async for finding in findings(database) if finding.faults} == {}
+async def test_the_demo_has_no_faults(demo_agency: Database) -> None:
+    assert {finding.check.key: finding.told async for finding in findings(demo_agency) if finding.faults} == {}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_l11_whom_a_second_link_finds_there_already_lacks_no_mail(database: Database, factory: Factory) -> None:
+    made = await Confirmation.begin(factory)
+    person = await factory.member(made.partner)
+    for _ in range(2):
+        await made.confirm(token=await made.token(person))
+    await seal_everything(database)
+    assert [finding.told async for finding in findings(database) if finding.faults] == []
+    async with database.write() as session:
+        await (await session.connection()).execute(text("DELETE FROM mail WHERE event LIKE 'confirmation:%'"))
+    found = {finding.check.key: finding.told async for finding in findings(database) if finding.faults}
+    assert found == {"mails_of_admissions": [f"there is no mail about confirmation:1:{person.user_id}"]}
 
 
 async def test_of_many_faults_some_are_told_and_all_are_counted(database: Database, factory: Factory) -> None:

@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, inspect, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, func, inspect, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from models import migration
 from models.database import Database, DatabaseUrlError, database_url
@@ -115,6 +115,90 @@ async def test_a_reference_to_nothing_is_told_and_nothing_is_changed(tmp_path: P
         assert await migration.current(database) == "0010"
     finally:
         await database.dispose()
+
+
+async def test_a_reference_of_a_row_without_a_number_is_told(tmp_path: Path, sqlite_template: Path) -> None:
+    file = shutil.copyfile(sqlite_template, tmp_path / "cam.sqlite3")
+    database = Database(f"sqlite:///{file}", durable=False)
+    try:
+        await migration.downgrade(database, "0010")
+        with closing(sqlite3.connect(file)) as other, other:
+            other.execute(
+                "INSERT INTO outcome (operation_id, position, client_id, member_id, decision, status) VALUES (7, 0, 1, 1, 0, 'APPLIED')"
+            )
+        with pytest.raises(MigrationError, match=r"^A row of outcome refers to a row of"):
+            await migration.upgrade(database)
+    finally:
+        await database.dispose()
+
+
+@pytest.mark.parametrize(
+    ("kind", "statement"),
+    [
+        ("view", 'CREATE VIEW own AS SELECT id FROM "grant"'),
+        ("trigger", 'CREATE TRIGGER own AFTER INSERT ON team BEGIN DELETE FROM "Grant" WHERE id = 0; END'),
+        ("trigger", 'CREATE TRIGGER own AFTER DELETE ON "grant" BEGIN SELECT 1; END'),
+        ("index", 'CREATE INDEX own ON "grant" (version)'),
+    ],
+)
+async def test_an_operators_own_about_what_is_made_anew_is_named_and_kept(
+    kind: str, statement: str, tmp_path: Path, sqlite_template: Path
+) -> None:
+    file = shutil.copyfile(sqlite_template, tmp_path / "cam.sqlite3")
+    database = Database(f"sqlite:///{file}", durable=False)
+    told = rf"of your own there is about it: the {kind} own\. So nothing was changed: drop it, migrate, and make it again\.$"
+    try:
+        _execute(file, statement)
+        with pytest.raises(MigrationError, match=told):
+            await migration.downgrade(database, "0010")
+        _execute(file, f"DROP {kind} own")
+        await migration.downgrade(database, "0010")
+        _execute(file, statement)
+        with pytest.raises(MigrationError, match=told):
+            await migration.upgrade(database)
+        assert await migration.current(database) == "0010"
+        _execute(file, f"DROP {kind} own")
+        await migration.upgrade(database)
+        assert await migration.differences(database) == []
+    finally:
+        await database.dispose()
+
+
+@pytest.mark.parametrize("statement", ["ANALYZE", "VACUUM"])
+async def test_what_the_planner_was_told_of_what_is_made_anew_it_knows_afterwards(
+    statement: str, tmp_path: Path, sqlite_demo: str
+) -> None:
+    file = Path(shutil.copyfile(sqlite_demo.removeprefix("sqlite:///"), tmp_path / "cam.sqlite3"))
+    database = Database(f"sqlite:///{file}", durable=False)
+    _execute(file, statement)
+    try:
+        for move in (migration.downgrade(database, "0010"), migration.upgrade(database)):
+            await move
+            with closing(sqlite3.connect(file)) as other:
+                (exists,) = other.execute("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchone()
+                assert exists == (statement == "ANALYZE")
+                if exists:
+                    told = {row[0] for row in other.execute("SELECT idx FROM sqlite_stat1")}
+                    assert {"ix_grant_member", "ix_grant_set_version", "ix_timeline_entry_grant"} <= told
+    finally:
+        await database.dispose()
+
+
+def _execute(file: Path, statement: str) -> None:
+    with closing(sqlite3.connect(file)) as other, other:
+        other.execute(statement)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_disk_that_fails_while_tables_are_moved_is_one_line(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migration, "_write_nothing", _fail)
+    await _refused(Database(database_url), r"the disk may be full or broken\. Make room there, and try again\.$")
+
+
+def _fail(_connection: Connection) -> None:
+    raise OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error"))
 
 
 async def test_a_failing_step_leaves_the_database_as_it_was(empty_database: Database) -> None:

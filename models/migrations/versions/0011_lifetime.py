@@ -1,11 +1,14 @@
 """When a grant was removed, and where its life is filed; what lives apart from what has ended; entries by their moment."""
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+
+from models.migration import MigrationError
 
 revision: str = "0011"
 down_revision: str | None = "0010"
@@ -66,6 +69,7 @@ BY_MEMBER, NEW_BY_MEMBER = ["member_id", "client_id", "ended"], ["member_id", "e
 
 def upgrade() -> None:
     """Moves up; when what is removed was removed stands in the timeline."""
+    _check_alone()
     op.create_table(LIFE.name, *(sa.Column(column.name, column.type, nullable=True) for column in LIFE.c))
     for lives in _lives():
         op.bulk_insert(LIFE, lives)
@@ -88,10 +92,12 @@ def upgrade() -> None:
         _index(*index)
     op.drop_table(LIFE.name)
     _entries_by("at", "id")
+    _analyze()
 
 
 def downgrade() -> None:
     """Moves down."""
+    _check_alone()
     _entries_by("id")
     for index in NEW_INDEXES:
         op.drop_index(index, "grant")
@@ -106,6 +112,39 @@ def downgrade() -> None:
         op.drop_column("grant", "fork")
         op.drop_column("grant", "removed_at")
     op.create_index("ix_grant_member", "grant", BY_MEMBER)
+    _analyze()
+
+
+def _check_alone() -> None:
+    """Makes sure that nothing of the operator's own is about the table that SQLite makes anew.
+
+    Views and triggers would stop that, and triggers and indexes on it would be gone afterwards.
+    """
+    if op.get_bind().dialect.name != "sqlite":
+        return
+    rows = op.get_bind().exec_driver_sql(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE type IN ('index', 'trigger', 'view') AND sql IS NOT NULL ORDER BY name"
+    )
+    ours = {*INDEXES, *NEW_INDEXES, "ix_grant_member"}
+    found = [
+        f"the {kind} {name}"
+        for kind, name, table, sql in rows
+        if (table.lower() == "grant" and name not in ours)
+        or (kind != "index" and re.search(r"\bgrant\b", sql, re.IGNORECASE))
+    ]
+    if found:
+        raise MigrationError(
+            f"The table grant is made anew, and of your own there is about it: {', '.join(found)}. So nothing was changed: drop "
+            f"{'it' if len(found) == 1 else 'them'}, migrate, and make {'it' if len(found) == 1 else 'them'} again."
+        )
+
+
+def _analyze() -> None:
+    """Counts anew what SQLite's planner knew of what was made anew, where somebody has let it know something."""
+    bind = op.get_bind()
+    if bind.dialect.name == "sqlite" and sa.inspect(bind).has_table("sqlite_stat1"):
+        for name in ("grant", "ix_timeline_entry_grant"):
+            bind.exec_driver_sql(f'ANALYZE "{name}"')
 
 
 def _entries_by(*columns: str) -> None:

@@ -200,7 +200,7 @@ class Settings(BaseSettings):
         description="Outcomes up to which an operation is carried out before the answer; a larger one is queued.",
     )
     chunk_cells: int = Field(
-        default=20_000,
+        default=50_000,
         ge=100,
         le=1_000_000,
         description="About how many outcomes of a queued operation are written at once.",

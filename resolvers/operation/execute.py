@@ -207,9 +207,13 @@ async def _write(
     states = {state for d in made for state in (d.before, d.after, d.requested, d.authority, d.dropped)}
     state_ids = await intern_states(connection, states)
     await writer.record_decisions(plan.verdicts, plan.counts, state_ids)
-    if any(decision.status is OutcomeStatus.APPLIED for decision in made):
-        await writer.create_grants(granted_by_id, request.expiry)
-        await writer.change_grants(request.expiry)
+    applied = [decision for decision in made if decision.status is OutcomeStatus.APPLIED]
+    if applied:
+        # Each looks through all cells: not for nothing.
+        if any(decision.before_status is None for decision in applied):
+            await writer.create_grants(granted_by_id, request.expiry)
+        if any(decision.before_status is not None for decision in applied):
+            await writer.change_grants(request.expiry)
         if plan.has_teams:
             await writer.assign_teams()
         await writer.record_timeline(request.expiry, teams=plan.has_teams)

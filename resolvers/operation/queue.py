@@ -48,7 +48,7 @@ class QueueLimits:
 
     queue_above: int = 10_000
     """Cells; an operation with more is carried out after the answer."""
-    chunk_cells: int = 20_000
+    chunk_cells: int = 50_000
     """About how many cells one transaction writes."""
 
     def may_exceed(self, targets: Targets) -> bool:

@@ -150,7 +150,10 @@ class Settings(BaseSettings):
     )
     database_pooler: Pooler = Field(default="none", description="Whether a pooler stands before PostgreSQL.")
     database_pool_size: int = Field(
-        default=5, ge=1, le=100, description="Connections that a process keeps; on PostgreSQL as many again after a rush."
+        default=5,
+        ge=1,
+        le=100,
+        description="Connections that a process keeps; on PostgreSQL as many again after a rush.",
     )
     public_url: Origin | None = Field(
         default=None, description="Address under which people reach the service; its origin is trusted."

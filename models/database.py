@@ -175,7 +175,8 @@ class Database:
             if found is not None:
                 return found
         async with self.read() as connection:
-            connection = await connection.execution_options(**{SINGLE: True})  # noqa: PLW2901 the same connection
+            if self.is_sqlite:
+                connection = await connection.execution_options(**{SINGLE: True})  # noqa: PLW2901 the same connection
             rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
             return rows
 

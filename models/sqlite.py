@@ -130,10 +130,10 @@ def sqlite_engine(url: URL, *, durable: bool, pool_size: int, sorts_in_files: bo
         sorts_in_files: sorts what is large on the disk, with little memory.
     """
     engine = create_async_engine(
-        # Whoever comes next gets the connection that was used last, whose pages are in memory: the others need not have them too.
         url.set(drivername="sqlite+one_trip"),
         pool_size=pool_size,
         max_overflow=0,
+        # Whoever comes next gets the connection that was used last, whose pages are in memory: the others need not have them too.
         pool_use_lifo=True,
     )
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import func, select, update
@@ -76,6 +77,7 @@ class _Taken:
     attempts: int
     """How often it was begun before, and its worker lost."""
     requested_by_id: int
+    asked_at: datetime
     request: str
 
 
@@ -139,7 +141,7 @@ async def _take(database: Database, partner_id: int) -> _Taken | None:
 async def _choose(connection: AsyncConnection, partner_id: int) -> _Taken | None:
     queue, chunk = queued_operations.c, operation_chunks.c
     turn = (
-        select(queue.operation_id, operations.c.requested_by_id, operations.c.request)
+        select(queue.operation_id, operations.c.requested_by_id, operations.c.created_at, operations.c.request)
         .join(operations, operations.c.id == queue.operation_id)
         .where(queue.partner_id == partner_id)
         .order_by(queue.turn, queue.operation_id)
@@ -163,7 +165,14 @@ async def _choose(connection: AsyncConnection, partner_id: int) -> _Taken | None
     await connection.execute(update(operations).where(*queued).values(state=OperationState.RUNNING.value))
     touch(connection, ("operation", row.operation_id))
     return _Taken(
-        row.operation_id, partner_id, found.number, found.size, found.attempts, row.requested_by_id, row.request
+        row.operation_id,
+        partner_id,
+        found.number,
+        found.size,
+        found.attempts,
+        row.requested_by_id,
+        row.created_at,
+        row.request,
     )
 
 
@@ -250,7 +259,8 @@ async def _try(
     """Carries some cells of a chunk out, under the same locks as all of it."""
     await lend(connection, taken.size)
     viewer, scope = await _lock(connection, taken)
-    part = Part(narrowed(scope, cells), await _next_decision(connection, taken.operation_id))
+    first = await _next_decision(connection, taken.operation_id)
+    part = Part(narrowed(scope, cells), first, asked_at=taken.asked_at)
     request = _request(taken, issuer)
     plan = await make_plan(connection, viewer, request, part)
     await carry_out(connection, taken.operation_id, plan, request, viewer.user_id)
@@ -283,9 +293,7 @@ async def _carry_out(
             if failing:
                 others = set(cells_of(scope)).difference(failing)
                 scope = narrowed(scope, sorted(others))
-            asked = select(operations.c.created_at).where(operations.c.id == taken.operation_id)
-            asked_at = await connection.scalar(asked)
-            part = Part(scope, first, lacks_cells=bool(failing), asked_at=asked_at)
+            part = Part(scope, first, lacks_cells=bool(failing), asked_at=taken.asked_at)
             plan = await make_plan(connection, viewer, request, part)
         except RefusedError as error:
             code = _REFUSED.get(error.refusals[0].code)

@@ -50,7 +50,7 @@ def row_text(table: Table, dialect: str, *, guarded: bool = False) -> ColumnElem
     columns = [table.c[name] for name in _COLUMNS[table]]
     if dialect != "sqlite" or table is decisions:
         return _text(columns, dialect)
-    # Quoting takes six times as long. Free text is kept out of JSON: its escapes might be others in another version of SQLite.
+    # Quoting takes eight times as long. Free text is kept out of JSON: its escapes might be others in another version of SQLite.
     values = [_value(column, dialect) for column in columns]
     if guarded:
         values = [f"CASE WHEN typeof({value}) = 'blob' THEN quote({value}) ELSE {value} END" for value in values]
